@@ -1,0 +1,1 @@
+//! The GGUF container: a streaming decoder that distrusts its input, and a writer.

@@ -1,0 +1,1 @@
+//! Getting a model in the browser: catalogue, fetch with progress, verification, cache.

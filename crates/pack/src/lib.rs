@@ -1,0 +1,1 @@
+//! Hugging Face checkpoint in, one quantized GGUF out, with a fidelity report.

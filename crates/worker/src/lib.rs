@@ -1,0 +1,1 @@
+//! The engine inside a web worker: protocol in, transformer, protocol out.
