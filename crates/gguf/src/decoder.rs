@@ -1,0 +1,190 @@
+//! The push decoder, and the same over a reader.
+
+use std::io;
+
+use crate::header::HeaderParser;
+use crate::{Error, Header, Limits, StreamError, TensorInfo};
+
+/// Memory for a tensor is taken in steps of at least this many bytes, as its bytes arrive.
+const STEP: usize = 1 << 20;
+
+enum Stage {
+    Header(Box<HeaderParser>),
+    Data {
+        header: Header,
+        /// Padding still to pass over.
+        skip: u64,
+        /// The tensor that comes next or is arriving.
+        index: usize,
+        /// What has arrived of it.
+        tensor: Vec<u8>,
+    },
+    Stopped,
+}
+
+/// Decodes a GGUF that arrives in chunks of any size, holding no more than its header and one tensor.
+pub struct Decoder {
+    stage: Stage,
+    received: u64,
+    expected: Option<u64>,
+}
+
+impl Decoder {
+    /// A decoder for one file.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            stage: Stage::Header(Box::new(HeaderParser::new(limits))),
+            received: 0,
+            expected: None,
+        }
+    }
+
+    /// Tells how long the file is, where its source knows: then a header that contradicts it is refused at once, and
+    /// a tensor's memory is taken whole.
+    pub fn expect_bytes(mut self, bytes: u64) -> Self {
+        self.expected = Some(bytes);
+        self
+    }
+
+    /// The header, as soon as it is complete.
+    pub fn header(&self) -> Option<&Header> {
+        match &self.stage {
+            Stage::Data { header, .. } => Some(header),
+            _ => None,
+        }
+    }
+
+    /// Bytes taken so far.
+    pub fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Takes the next bytes of the file, calling `on_tensor` for each tensor that they complete, in the file's order.
+    /// After an error the decoder takes nothing more.
+    pub fn push<E>(
+        &mut self,
+        chunk: &[u8],
+        on_tensor: &mut dyn FnMut(&TensorInfo, Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), StreamError<E>> {
+        let result = self.advance(chunk, on_tensor);
+        match result {
+            Ok(()) => self.received += chunk.len() as u64,
+            Err(_) => self.stage = Stage::Stopped,
+        }
+        result
+    }
+
+    /// The header, if the file is complete.
+    pub fn finish(self) -> Result<Header, Error> {
+        match self.stage {
+            Stage::Data {
+                header,
+                skip: 0,
+                index,
+                ..
+            } if index == header.tensors.len() => Ok(header),
+            Stage::Stopped => Err(Error::Stopped),
+            _ => Err(Error::Truncated {
+                received: self.received,
+            }),
+        }
+    }
+
+    fn advance<E>(
+        &mut self,
+        mut chunk: &[u8],
+        on_tensor: &mut dyn FnMut(&TensorInfo, Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), StreamError<E>> {
+        if let Stage::Header(parser) = &mut self.stage {
+            let (used, done) = parser.push(chunk)?;
+            if !done {
+                return Ok(());
+            }
+            chunk = &chunk[used..];
+            self.begin_data()?;
+        }
+        let Stage::Data {
+            header,
+            skip,
+            index,
+            tensor,
+        } = &mut self.stage
+        else {
+            return Err(Error::Stopped.into());
+        };
+        loop {
+            let passed = usize::try_from(*skip)
+                .unwrap_or(usize::MAX)
+                .min(chunk.len());
+            *skip -= passed as u64;
+            chunk = &chunk[passed..];
+            if chunk.is_empty() {
+                return Ok(());
+            }
+            let Some(info) = header.tensors.get(*index) else {
+                return Err(Error::TrailingBytes.into());
+            };
+            let no_memory = || Error::Memory {
+                name: info.name.clone(),
+                bytes: info.bytes,
+            };
+            let whole = usize::try_from(info.bytes).map_err(|_| no_memory())?;
+            let taken = chunk.len().min(whole - tensor.len());
+            let filled = tensor.len() + taken;
+            if tensor.capacity() < filled {
+                let step = if self.expected.is_some() {
+                    whole
+                } else {
+                    filled.max(2 * tensor.len()).max(STEP)
+                };
+                tensor
+                    .try_reserve_exact(step.min(whole) - tensor.len())
+                    .map_err(|_| no_memory())?;
+            }
+            tensor.extend_from_slice(&chunk[..taken]);
+            chunk = &chunk[taken..];
+            if tensor.len() == whole {
+                on_tensor(info, std::mem::take(tensor)).map_err(StreamError::Consumer)?;
+                *skip = info.bytes.next_multiple_of(header.alignment) - info.bytes;
+                *index += 1;
+            }
+        }
+    }
+
+    fn begin_data(&mut self) -> Result<(), Error> {
+        if let Stage::Header(parser) = std::mem::replace(&mut self.stage, Stage::Stopped) {
+            let consumed = parser.consumed();
+            let header = parser.into_header();
+            let described = header.file_bytes();
+            if let Some(actual) = self.expected.filter(|&actual| actual != described) {
+                return Err(Error::Length { described, actual });
+            }
+            let skip = header.data_offset - consumed;
+            self.stage = Stage::Data {
+                header,
+                skip,
+                index: 0,
+                tensor: Vec::new(),
+            };
+        }
+        Ok(())
+    }
+}
+
+/// Decodes a whole file from a reader.
+pub fn read<R: io::Read, E>(
+    mut reader: R,
+    limits: Limits,
+    mut on_tensor: impl FnMut(&TensorInfo, Vec<u8>) -> Result<(), E>,
+) -> Result<Header, StreamError<E>> {
+    let mut decoder = Decoder::new(limits);
+    let mut buffer = vec![0; STEP];
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => return Ok(decoder.finish()?),
+            Ok(count) => decoder.push(&buffer[..count], &mut on_tensor)?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
