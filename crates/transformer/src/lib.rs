@@ -1,1 +1,22 @@
 //! BERT and BART from one quantized GGUF file: masks, attention, generation, tokenization, capture.
+//!
+//! The crate knows no browser: everything here runs and is tested natively, and compiles to WebAssembly
+//! unchanged. A model is read with [`ModelReader`] (bytes in chunks of any size) or [`ModelFile::read`]
+//! and becomes a [`bert::Bert`] or a [`bart::Bart`]; the functions under [`tasks`] answer a reader's
+//! questions with them.
+
+mod attention;
+mod capture;
+mod error;
+mod layers;
+mod mask;
+mod model_file;
+mod weights;
+
+pub use attention::{AttentionInput, KeyValue, MultiHeadAttention};
+pub use capture::{AttentionKind, AttentionRecord, Capture};
+pub use error::{Error, ErrorKind, Result};
+pub use layers::{Activation, Embedding, LayerNorm, Linear};
+pub use mask::{AttentionMask, MaskPattern};
+pub use model_file::{HeadKind, HeadSpec, ModelFile, ModelReader, TaskSpec};
+pub use weights::Weights;

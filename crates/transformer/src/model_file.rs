@@ -1,0 +1,207 @@
+//! One GGUF file as a model's parts: configuration, tokenizers, heads, tasks and weights.
+
+use std::io::Read;
+
+use serde::Deserialize;
+use serde_json::Value;
+use unmask_gguf::{Decoder, Header};
+
+use crate::{Error, Result, Weights};
+
+/// A task head that the file says it carries.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+pub struct HeadSpec {
+    /// By which a reader asks for it.
+    pub name: String,
+    /// What it does.
+    pub kind: HeadKind,
+    /// Its outputs' names in order.
+    #[serde(default)]
+    pub labels: Vec<String>,
+    /// Where its tensors are.
+    #[serde(default)]
+    pub prefix: String,
+    /// Whether labels exclude each other (softmax) or not (sigmoid).
+    #[serde(default)]
+    pub multi_label: bool,
+    /// Question answering: the refusal wins where it beats the best span by more than this (logits).
+    #[serde(default)]
+    pub null_threshold: f32,
+}
+
+/// Kinds of heads.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeadKind {
+    /// Fills masked tokens.
+    MaskedLm,
+    /// Does the second segment follow the first?
+    NextSentence,
+    /// Labels the whole input.
+    SequenceClassification,
+    /// Labels each token.
+    TokenClassification,
+    /// Marks an answer in a passage.
+    QuestionAnswering,
+}
+
+impl HeadKind {
+    /// As files and pages spell it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MaskedLm => "masked-lm",
+            Self::NextSentence => "next-sentence",
+            Self::SequenceClassification => "sequence-classification",
+            Self::TokenClassification => "token-classification",
+            Self::QuestionAnswering => "question-answering",
+        }
+    }
+}
+
+/// A generation task that the file says the model was trained for.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+pub struct TaskSpec {
+    /// By which a reader asks for it.
+    pub name: String,
+    /// The special token that stands first in the encoder's input, in place of the tokenizer's own.
+    #[serde(default)]
+    pub source_token: Option<String>,
+    /// The special token that the decoder is made to say first.
+    #[serde(default)]
+    pub target_token: Option<String>,
+}
+
+/// Everything that one file holds.
+pub struct ModelFile {
+    /// `bert` or `bart`.
+    pub architecture: String,
+    /// What its makers call it.
+    pub name: String,
+    /// SPDX expression.
+    pub license: Option<String>,
+    /// `Q8_0` and so on.
+    pub quantization: String,
+    /// The checkpoint's `config.json`.
+    pub config: Value,
+    /// The checkpoint's `generation_config.json`, or null.
+    pub generation_config: Value,
+    /// `tokenizer.json`, verbatim.
+    pub tokenizer: String,
+    /// The output side's `tokenizer.json`, where it differs.
+    pub target_tokenizer: Option<String>,
+    /// Task heads.
+    pub heads: Vec<HeadSpec>,
+    /// Generation tasks.
+    pub tasks: Vec<TaskSpec>,
+    /// Stored parameters.
+    pub parameters: u64,
+    /// Size of the file in bytes.
+    pub bytes: u64,
+    /// The tensors.
+    pub weights: Weights,
+}
+
+impl ModelFile {
+    /// Reads a whole file.
+    ///
+    /// # Errors
+    /// `Integrity` where the file is damaged, cut short or not a model, `Unsupported` for other block formats.
+    pub fn read(mut reader: impl Read) -> Result<Self> {
+        let mut model = ModelReader::default();
+        let mut chunk = vec![0; 1 << 20];
+        loop {
+            match reader.read(&mut chunk) {
+                Ok(0) => return model.finish(),
+                Ok(n) => model.push(&chunk[..n])?,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    return Err(Error::integrity(format!(
+                        "The model file could not be read: {error}."
+                    )));
+                }
+            }
+        }
+    }
+
+    fn new(header: &Header, weights: Weights) -> Result<Self> {
+        let text = |key: &str| {
+            let value = header.metadata.get(key).and_then(|value| value.as_str());
+            value.map(str::to_owned)
+        };
+        let required = |key: &str| {
+            text(key).ok_or_else(|| {
+                Error::integrity(format!("The file does not say its `{key}`."))
+            })
+        };
+        let count = |shape: &[usize]| shape.iter().map(|&n| n as u64).product::<u64>();
+        Ok(Self {
+            architecture: required("general.architecture")?,
+            name: text("general.name").unwrap_or_else(|| "unnamed model".to_owned()),
+            license: text("general.license"),
+            quantization: text("unmask.quantization").unwrap_or_else(|| "mixed".to_owned()),
+            config: json("config.huggingface.json", Some(required("config.huggingface.json")?))?,
+            generation_config: json(
+                "generation_config.huggingface.json",
+                text("generation_config.huggingface.json"),
+            )?,
+            tokenizer: required("tokenizer.huggingface.json")?,
+            target_tokenizer: text("tokenizer.target.huggingface.json"),
+            heads: json("unmask.heads", text("unmask.heads").or(Some("[]".to_owned())))?,
+            tasks: json("unmask.tasks", text("unmask.tasks").or(Some("[]".to_owned())))?,
+            parameters: header.tensors.iter().map(|tensor| count(&tensor.shape)).sum(),
+            bytes: header.file_bytes(),
+            weights,
+        })
+    }
+
+    /// The checkpoint's configuration as an architecture's own type.
+    ///
+    /// # Errors
+    /// `Integrity` where a field is missing or of the wrong type.
+    pub fn config<T: for<'de> Deserialize<'de>>(&self) -> Result<T> {
+        T::deserialize(&self.config).map_err(|error| {
+            Error::integrity(format!("The model's config.json does not fit: {error}."))
+        })
+    }
+}
+
+/// Builds a [`ModelFile`] from bytes that arrive in chunks: never more than one tensor waits for its end.
+#[derive(Default)]
+pub struct ModelReader {
+    decoder: Decoder,
+    weights: Weights,
+}
+
+impl ModelReader {
+    /// Takes the next bytes of the file.
+    ///
+    /// # Errors
+    /// As [`ModelFile::read`].
+    pub fn push(&mut self, chunk: &[u8]) -> Result<()> {
+        let weights = &self.weights;
+        self.decoder
+            .push(chunk, &mut |info, bytes| weights.insert(info, bytes))
+    }
+
+    /// The file ends here.
+    ///
+    /// # Errors
+    /// `Integrity` where something is missing.
+    pub fn finish(self) -> Result<ModelFile> {
+        let header = self.decoder.finish()?;
+        ModelFile::new(&header, self.weights)
+    }
+}
+
+impl From<unmask_gguf::Error> for Error {
+    fn from(error: unmask_gguf::Error) -> Self {
+        Self::integrity(error.to_string())
+    }
+}
+
+fn json<T: for<'de> Deserialize<'de>>(key: &str, text: Option<String>) -> Result<T> {
+    let text = text.as_deref().unwrap_or("null");
+    serde_json::from_str(text).map_err(|error| {
+        Error::integrity(format!("The file's `{key}` is not the JSON it should be: {error}."))
+    })
+}
