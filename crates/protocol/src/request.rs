@@ -158,6 +158,9 @@ pub enum Source {
         name: String,
         /// Absolute URL of the catalogue.
         catalogue: String,
+        /// Which of the model's files, where the catalogue has several; without it, the first.
+        #[serde(default)]
+        quantization: Option<String>,
     },
     /// One GGUF file at an absolute URL.
     Url {

@@ -17,6 +17,11 @@ pub enum Event {
         /// The engine's version.
         version: String,
     },
+    /// The engine broke and answers nothing any more; what was pending is lost.
+    Crashed {
+        /// What went wrong, and what to do.
+        error: ErrorBody,
+    },
     /// A download or load moves on.
     Progress {
         /// The request.
@@ -125,7 +130,7 @@ pub enum Reply {
     },
 }
 
-/// Bytes or tensors so far.
+/// Bytes so far.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Progress {
@@ -145,6 +150,8 @@ pub enum Phase {
     Download,
     /// Bytes come from the browser's own storage.
     Cache,
+    /// Bytes come from a file that the reader chose.
+    File,
 }
 
 /// What a model is and can do.
