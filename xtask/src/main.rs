@@ -1,2 +1,74 @@
-//! Every developer command.
-fn main() {}
+//! `cargo xtask`: every developer command of this repository.
+
+mod build;
+mod check;
+mod layering;
+mod process;
+mod serve;
+mod site_server;
+mod sizes;
+mod test;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+const HELP: &str = "\
+Usage: cargo xtask <command>
+
+  serve   Build the site and serve it on this machine
+            --port <number>   8080 unless given; 0 takes any free port
+            --prefix <path>   serve under a sub-path, such as /a/b/
+            --no-isolation    leave out the COOP and COEP headers, as a plain static host does
+            --no-build        serve what is in dist/ as it is
+  build   Write the static site to dist/ and print what each part weighs
+  check   Format, lints, layering and native tests: the quick part of `test`
+  test    Everything that continuous integration runs
+            --only <part>     native, wasm or browser
+
+Missing tools (the wasm target, wasm-bindgen, trunk, the browser tests' packages) are installed on
+the way, into $UNMASK_TOOLS or the user's cache folder.";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<ExitCode> {
+    let mut args = pico_args::Arguments::from_env();
+    if args.contains(["-h", "--help"]) {
+        println!("{HELP}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    match args.subcommand()?.as_deref() {
+        Some("serve") => serve::run(serve::Options::parse(args)?),
+        Some("build") => {
+            finish(args)?;
+            build::run()?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Some("check") => {
+            finish(args)?;
+            Ok(check::run())
+        }
+        Some("test") => test::run(test::Options::parse(args)?),
+        Some(other) => bail!("there is no command `{other}`\n\n{HELP}"),
+        None => bail!("which command?\n\n{HELP}"),
+    }
+}
+
+/// Refuses arguments that no option has taken.
+fn finish(args: pico_args::Arguments) -> Result<()> {
+    let rest = args.finish();
+    if rest.is_empty() {
+        return Ok(());
+    }
+    bail!("unknown arguments {rest:?}; `cargo xtask --help` lists what there is");
+}

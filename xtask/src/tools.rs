@@ -1,0 +1,226 @@
+//! Programs this repository needs beyond rustup, a C compiler and Node: found, or installed.
+//!
+//! Nothing is installed into the system but Chromium, and that only on Debian as root; the rest goes
+//! to `$UNMASK_TOOLS`, or to a folder in the user's cache.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::process::{cargo, output, run, say};
+use crate::workspace::{WASM_TARGET, root};
+
+/// The newest that Rust 1.95 compiles.
+const TRUNK: &str = "0.21.14";
+
+/// What Chromium is started with: no sandbox, which a container seldom allows, no graphics driver, and no
+/// traffic of its own.
+pub const CHROMIUM_FLAGS: [&str; 8] = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+];
+
+/// A browser, and the program that drives it for `wasm-bindgen-test-runner`.
+pub struct Browser {
+    /// The browser's executable.
+    pub chromium: PathBuf,
+    /// Its WebDriver.
+    pub chromedriver: PathBuf,
+}
+
+/// Installs the standard library for wasm where it is missing.
+///
+/// # Errors
+/// rustup is missing or cannot fetch it.
+pub fn wasm_target() -> Result<()> {
+    let sysroot = output(
+        Command::new("rustc")
+            .args(["--print", "sysroot"])
+            .current_dir(root()),
+    )?;
+    let library = Path::new(sysroot.trim())
+        .join("lib/rustlib")
+        .join(WASM_TARGET);
+    if library.is_dir() {
+        return Ok(());
+    }
+    say(&format!("Installing the Rust target {WASM_TARGET}"));
+    run(Command::new("rustup")
+        .args(["target", "add", WASM_TARGET])
+        .current_dir(root()))
+}
+
+/// The folder with `wasm-bindgen` and `wasm-bindgen-test-runner`, of the version that Cargo.lock has.
+///
+/// # Errors
+/// Cargo.lock names no version, or the installation fails.
+pub fn wasm_bindgen() -> Result<PathBuf> {
+    let lock = std::fs::read_to_string(root().join("Cargo.lock")).context("reading Cargo.lock")?;
+    let version = locked_version(&lock, "wasm-bindgen")
+        .context("Cargo.lock has no wasm-bindgen; run `cargo generate-lockfile`")?;
+    // Its lock file is older than the crates around it, so cargo chooses.
+    cargo_tool("wasm-bindgen-cli", "wasm-bindgen", version, &[])
+}
+
+/// The folder with `trunk`.
+///
+/// # Errors
+/// The installation fails.
+pub fn trunk() -> Result<PathBuf> {
+    // Without its default features it has no TLS and looks for no update: it is not to fetch anything.
+    cargo_tool(
+        "trunk",
+        "trunk",
+        TRUNK,
+        &["--locked", "--no-default-features"],
+    )
+}
+
+/// Installs the browser tests' npm packages where they are missing or older than their lock file.
+///
+/// # Errors
+/// npm is missing or fails.
+pub fn browser_test_packages() -> Result<()> {
+    let folder = root().join("tests/browser");
+    let modified = |file: &str| std::fs::metadata(folder.join(file)).and_then(|it| it.modified());
+    let lock = modified("package-lock.json").context("reading tests/browser/package-lock.json")?;
+    if modified("node_modules/.package-lock.json").is_ok_and(|installed| installed >= lock) {
+        return Ok(());
+    }
+    say("Installing the browser tests' packages");
+    run(Command::new("npm")
+        .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+        .current_dir(folder))
+}
+
+/// Chromium with its driver: what `$CHROMIUM` and `$CHROMEDRIVER` name, what is on PATH, or, on Debian
+/// as root, what apt installs.
+///
+/// # Errors
+/// There is none and it cannot be installed; the message says what to do.
+pub fn browser() -> Result<Browser> {
+    if let Some(browser) = find_browser() {
+        return Ok(browser);
+    }
+    let debian = std::fs::read_to_string("/etc/os-release")
+        .is_ok_and(|release| release.lines().any(|line| line == "ID=debian"));
+    let root = output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
+    if debian && root {
+        say("Installing Chromium");
+        run(Command::new("apt-get").arg("update"))?;
+        run(Command::new("apt-get")
+            .args(["install", "--yes", "--no-install-recommends"])
+            .args(["chromium", "chromium-driver"])
+            .env("DEBIAN_FRONTEND", "noninteractive"))?;
+    }
+    find_browser().context(
+        "no Chromium with chromedriver found: install both (Debian: `apt-get install chromium \
+         chromium-driver`), or name them in CHROMIUM and CHROMEDRIVER",
+    )
+}
+
+fn find_browser() -> Option<Browser> {
+    const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "chrome"];
+    const MACOS: [&str; 2] = [
+        "/Applications/Chromium.app/Contents/MacOS/Chromium",
+        "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    ];
+    let named = |variable| std::env::var_os(variable).map(PathBuf::from);
+    let chromium = named("CHROMIUM")
+        .or_else(|| NAMES.iter().find_map(on_path))
+        .or_else(|| MACOS.iter().map(PathBuf::from).find(|path| path.exists()))?;
+    let chromedriver = named("CHROMEDRIVER").or_else(|| on_path("chromedriver"))?;
+    Some(Browser {
+        chromium,
+        chromedriver,
+    })
+}
+
+/// This process's PATH with `folders` before it.
+///
+/// # Errors
+/// A folder's name contains the separator.
+pub fn path_with(folders: &[&Path]) -> Result<OsString> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = folders.iter().map(|folder| folder.to_path_buf());
+    std::env::join_paths(folders.chain(std::env::split_paths(&path)))
+        .context("a tool's folder cannot stand on PATH")
+}
+
+/// The folder of a program that cargo can install: on PATH in this very version, installed by an earlier
+/// run, or installed now.
+fn cargo_tool(package: &str, program: &str, version: &str, options: &[&str]) -> Result<PathBuf> {
+    let home = tools_folder()?.join(format!("{package}-{version}"));
+    let installed = home.join("bin");
+    let existing = [Some(installed.join(program)), on_path(program)];
+    for candidate in existing.into_iter().flatten() {
+        if reports_version(&candidate, version)
+            && let Some(folder) = candidate.parent()
+        {
+            return Ok(folder.to_owned());
+        }
+    }
+    say(&format!(
+        "Installing {package} {version} (some minutes, once)"
+    ));
+    run(cargo("install")
+        .args([package, "--version", version, "--root"])
+        .arg(&home)
+        .args(options))
+    .with_context(|| format!("{package} {version} could not be installed"))?;
+    Ok(installed)
+}
+
+fn tools_folder() -> Result<PathBuf> {
+    let set = |variable| std::env::var_os(variable).filter(|value| !value.is_empty());
+    if let Some(tools) = set("UNMASK_TOOLS") {
+        return Ok(tools.into());
+    }
+    let cache = match set("XDG_CACHE_HOME") {
+        Some(cache) => PathBuf::from(cache),
+        None => PathBuf::from(set("HOME").context("neither UNMASK_TOOLS nor HOME is set")?)
+            .join(".cache"),
+    };
+    Ok(cache.join("unmask/tools"))
+}
+
+fn reports_version(program: &Path, version: &str) -> bool {
+    program.is_file()
+        && output(Command::new(program).arg("--version"))
+            .is_ok_and(|said| said.split_whitespace().any(|word| word == version))
+}
+
+fn on_path(program: impl AsRef<OsStr>) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(program.as_ref()))
+        .find(|candidate| candidate.is_file())
+}
+
+fn locked_version<'lock>(lock: &'lock str, package: &str) -> Option<&'lock str> {
+    let entry = lock
+        .split_once(&format!("name = \"{package}\"\nversion = \""))?
+        .1;
+    Some(entry.split_once('"')?.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_read_from_the_entry_of_that_very_name() {
+        let lock = "[[package]]\nname = \"wasm-bindgen-futures\"\nversion = \"0.4.1\"\n\n\
+                    [[package]]\nname = \"wasm-bindgen\"\nversion = \"0.2.130\"\n";
+        assert_eq!(locked_version(lock, "wasm-bindgen"), Some("0.2.130"));
+        assert_eq!(locked_version(lock, "trunk"), None);
+    }
+}
