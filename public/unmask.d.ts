@@ -1,0 +1,329 @@
+/** Types of unmask.js. Positions in text are UTF-16 code units, as JavaScript counts them. */
+
+/** Kinds of failure. */
+export type UnmaskErrorCode =
+  /** The network failed or the server refused. */
+  | "network"
+  /** Bytes are not what they should be. */
+  | "integrity"
+  /** The model or the browser cannot do this. */
+  | "unsupported"
+  /** Memory or storage ran out. */
+  | "memory"
+  /** The request makes no sense. */
+  | "input"
+  /** Stopped on request. */
+  | "aborted"
+  /** The engine broke; it starts anew at the next call. */
+  | "engine";
+
+/** What every failing call throws. `message` is a sentence for people. */
+export class UnmaskError extends Error {
+  private constructor();
+  readonly name: "UnmaskError";
+  readonly code: UnmaskErrorCode;
+  /** What to do about it, as a sentence. */
+  readonly nextStep: string;
+}
+
+/** Bytes so far. */
+export interface Progress {
+  /** Where they come from: the network, the copy that the browser keeps, or the reader's file. */
+  phase: "download" | "cache" | "file";
+  loaded: number;
+  /** In all, where known. */
+  total?: number;
+}
+
+export interface Cancellable {
+  /** Stops the request: at once if it has not started, else at its next step. */
+  signal?: AbortSignal;
+}
+
+export interface LoadOptions extends Cancellable {
+  onProgress?: (progress: Progress) => void;
+  /** Which file of a model that the catalogue has in several, such as `"Q8_0"`. */
+  quantization?: string;
+}
+
+/** What a model is and can do. */
+export interface ModelInfo {
+  name: string;
+  architecture: "bert" | "bart";
+  /** Stored parameters. */
+  parameters: number;
+  quantization: string;
+  /** Size of the file. */
+  bytes: number;
+  /** Encoder layers. */
+  layers: number;
+  /** Attention heads per layer. */
+  attentionHeads: number;
+  hiddenSize: number;
+  /** Most tokens it reads at once. */
+  maxPositions: number;
+  heads: HeadInfo[];
+  /** Generation tasks by name. */
+  tasks: string[];
+  /** SPDX expression, where the file says it. */
+  license?: string;
+  /** Text of the mask token, where it has one; `[MASK]` is always understood as well. */
+  maskToken?: string;
+}
+
+/** One task head. */
+export interface HeadInfo {
+  name: string;
+  kind: "masked-lm" | "next-sentence" | "sequence-classification" | "token-classification" | "question-answering";
+  labels: string[];
+}
+
+/** What was cut off because the model reads no more. */
+export interface Truncation {
+  /** Tokens kept, the tokenizer's own special tokens not counted. */
+  kept: number;
+  /** Tokens dropped. */
+  dropped: number;
+  /** First position of the (first truncated) text that the model did not read. */
+  from: number;
+}
+
+/** A list; `truncation` is set where the text was longer than the model reads. */
+export type Truncatable<T> = T[] & { truncation?: Truncation };
+
+/** One token and its place in the reader's text. */
+export interface Token {
+  id: number;
+  /** As the vocabulary spells it. */
+  text: string;
+  start: number;
+  end: number;
+  /** 0 for the first text, 1 for the pair. */
+  segment: number;
+  /** Added by the tokenizer, absent from the text. */
+  special: boolean;
+}
+
+/** One token that might stand at a position. */
+export interface Candidate {
+  /** As the vocabulary spells it. */
+  token: string;
+  id: number;
+  probability: number;
+  /** As a reader would write it. */
+  text: string;
+}
+
+export interface FilledMask {
+  /** Token position in the sequence. */
+  position: number;
+  /** Most probable first. */
+  candidates: Candidate[];
+}
+
+export interface LabelScore {
+  label: string;
+  probability: number;
+}
+
+/** A labelled stretch of the reader's text. */
+export interface LabelSpan {
+  label: string;
+  probability: number;
+  start: number;
+  end: number;
+  text: string;
+}
+
+/** An answer out of a passage; an empty text says that the passage holds none. */
+export interface Answer {
+  text: string;
+  start: number;
+  end: number;
+  probability: number;
+}
+
+/** One attention mask, by rule or cell by cell. */
+export type MaskPattern =
+  | { pattern: "bidirectional" }
+  | { pattern: "causal" }
+  /** The first `length` positions see each other; later ones are causal. */
+  | { pattern: "prefix"; length: number }
+  /** A position sees `radius` neighbours on each side. */
+  | { pattern: "window"; radius: number }
+  /** `allowed[query * keys + key]` is 1 where query may attend to key, else 0. */
+  | { pattern: "custom"; queries: number; keys: number; allowed: ArrayLike<number> };
+
+/** Masks that replace the model's own; a part left out keeps what the model has. */
+export interface MaskSpec {
+  encoder?: MaskPattern;
+  decoder?: MaskPattern;
+  cross?: MaskPattern;
+}
+
+export interface FillMaskOptions extends Cancellable {
+  /** Candidates for each mask. */
+  topK?: number;
+  mask?: MaskSpec;
+}
+
+export interface ClassifyOptions extends Cancellable {
+  /** Head by name; may be left out where the model has one classification head. */
+  head?: string;
+  /** A second text, for pair tasks such as entailment. */
+  pair?: string;
+  /** Your own labels: zero-shot, by a head that knows entailment. */
+  labels?: string[];
+}
+
+export interface LabelOptions extends Cancellable {
+  /** Head by name; may be left out where the model has one head for tokens. */
+  head?: string;
+}
+
+export interface AnswerOptions extends Cancellable {
+  /** How many answers. */
+  topK?: number;
+}
+
+/** Decoding controls; what is left out comes from the model's own generation configuration. */
+export interface GenerateOptions extends Cancellable {
+  /** One of the model's tasks by name. */
+  task?: string;
+  /** 1 is greedy search or sampling. */
+  numBeams?: number;
+  maxNewTokens?: number;
+  minNewTokens?: number;
+  /** Above zero: sample instead of taking the most probable token. */
+  temperature?: number;
+  topK?: number;
+  topP?: number;
+  seed?: number;
+  /** No n-gram of this size appears twice; 0 turns it off. */
+  noRepeatNgramSize?: number;
+  /** Above 1 discourages tokens that have been used. */
+  repetitionPenalty?: number;
+  /** Exponent of the length that beam scores are divided by. */
+  lengthPenalty?: number;
+  earlyStopping?: boolean;
+  /** How many alternatives each step reports. */
+  alternatives?: number;
+}
+
+/** One generated token. */
+export interface Step {
+  id: number;
+  /** As the vocabulary spells it. */
+  token: string;
+  /** Everything so far (of the best beam), as a reader would write it. */
+  text: string;
+  /** Of this token, given everything before it. */
+  probability: number;
+  /** The most probable tokens at this step. */
+  alternatives: Candidate[];
+  /** All live beams, best first, where there is more than one. */
+  beams?: Beam[];
+}
+
+/** One live hypothesis of a beam search. */
+export interface Beam {
+  /** Index of the beam that this one grew from, in the previous step. */
+  parent: number;
+  id: number;
+  token: string;
+  text: string;
+  /** Sum of log-probabilities. */
+  score: number;
+}
+
+/** A finished generation. */
+export interface Generation {
+  text: string;
+  tokens: { id: number; text: string; probability: number }[];
+  /** Length-normalised score of the winner (sum of log-probabilities for one beam). */
+  score: number;
+  finish: "stop" | "length";
+  /** Set where the source was longer than the model reads. */
+  truncation?: Truncation;
+}
+
+export interface AttentionOptions extends Cancellable {
+  /** BERT: a second segment. */
+  pair?: string;
+  /** BART: what the decoder is made to say; without it, BART generates. */
+  target?: string;
+  /** BART: one of its tasks. */
+  task?: string;
+  mask?: MaskSpec;
+}
+
+/** One kind of attention in every layer and head. */
+export interface Attention {
+  /** Row labels. */
+  queryTokens: Token[];
+  /** Column labels. */
+  keyTokens: Token[];
+  layers: number;
+  heads: number;
+  /** `[query, key]`, 1 = may attend. */
+  mask: Uint8Array;
+  /** `[layer, head, query, key]`, row-major, before the mask. */
+  scores: Float32Array;
+  /** `[layer, head, query, key]`, row-major, after softmax. */
+  weights: Float32Array;
+}
+
+export interface Attentions {
+  encoder: Attention;
+  decoder?: Attention;
+  cross?: Attention;
+  truncation?: Truncation;
+}
+
+/**
+ * A loaded model. Requests to all models of a page are answered in order, by one worker. Every method throws
+ * `UnmaskError`. If the engine breaks, what is pending fails, and the next call loads the model again.
+ */
+export class Unmask {
+  private constructor();
+
+  /**
+   * @param source a name in models.json, the URL of a .gguf file (relative to the page), or a .gguf file.
+   * `hub:owner/name` and checkpoint folders are refused as `unsupported`: convert them with unmask-pack.
+   */
+  static load(source: string | URL | Blob | readonly Blob[] | FileList, options?: LoadOptions): Promise<Unmask>;
+
+  readonly info: ModelInfo;
+
+  tokenize(text: string, pair?: string | null, options?: Cancellable): Promise<Truncatable<Token>>;
+
+  /** A list for each `[MASK]` in the text, in order. */
+  fillMask(text: string, options?: FillMaskOptions): Promise<Truncatable<FilledMask>>;
+
+  /** Probability that `b` follows `a`. */
+  nextSentence(a: string, b: string, options?: Cancellable): Promise<{ isNext: number; truncation?: Truncation }>;
+
+  /** Highest first. */
+  classify(text: string, options?: ClassifyOptions): Promise<Truncatable<LabelScore>>;
+
+  /** Labelled spans in the text's order. */
+  label(text: string, options?: LabelOptions): Promise<Truncatable<LabelSpan>>;
+
+  /** Best first. Long passages are read in overlapping windows. */
+  answer(question: string, context: string, options?: AnswerOptions): Promise<Answer[]>;
+
+  /** Mean-pooled over real tokens, normalised; one for each text. */
+  embed(texts: readonly string[], options?: Cancellable): Promise<Float32Array[]>;
+
+  /** One step a token. Leaving the loop stops the engine; the iterator's return value is the whole generation. */
+  generate(text: string, options?: GenerateOptions): AsyncGenerator<Step, Generation, void>;
+
+  /** The same, awaited. */
+  complete(text: string, options?: GenerateOptions): Promise<Generation>;
+
+  /** Masks, scores and weights of every layer and head. */
+  attention(text: string, options?: AttentionOptions): Promise<Attentions>;
+
+  /** Frees the model's memory; using it afterwards is an `input` error. */
+  dispose(): Promise<void>;
+}

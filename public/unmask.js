@@ -1,0 +1,478 @@
+// Unmask for any page: load a model, ask it. A worker does the work; this file is the one way to it.
+// Types and descriptions are in unmask.d.ts, the messages in crates/protocol.
+
+/** What went wrong: `code` for programs, `message` and `nextStep` for people. */
+export class UnmaskError extends Error {
+  constructor(code, message, nextStep) {
+    super(message);
+    this.name = "UnmaskError";
+    this.code = code;
+    this.nextStep = nextStep;
+  }
+}
+
+/** A loaded model. */
+export class Unmask {
+  #source;
+  #info;
+  #engine;
+  #handle;
+  #disposed = false;
+
+  static async load(source, options) {
+    const { onProgress, signal, quantization } = pick(options, LOAD);
+    const model = new Unmask();
+    model.#source = sourceOf(source, quantization);
+    await model.#load(onProgress, signal);
+    return model;
+  }
+
+  get info() {
+    return this.#info;
+  }
+
+  async tokenize(text, pair, options) {
+    const { signal } = pick(options, ["signal"]);
+    const request = { kind: "tokenize", text: asText(text), pair: optional(pair, asText) };
+    const { tokens, truncation } = await this.#ask(request, { signal });
+    return list(tokens, truncation);
+  }
+
+  async fillMask(text, options) {
+    const { signal, ...controls } = pick(options, ["topK", "mask", "signal"]);
+    const request = { kind: "fillMask", text: asText(text), ...controls };
+    const { masks, truncation } = await this.#ask(request, { signal });
+    return list(masks, truncation);
+  }
+
+  async nextSentence(a, b, options) {
+    const { signal } = pick(options, ["signal"]);
+    const request = { kind: "nextSentence", a: asText(a), b: asText(b) };
+    const { isNext, truncation } = await this.#ask(request, { signal });
+    return truncation ? { isNext, truncation } : { isNext };
+  }
+
+  async classify(text, options) {
+    const { signal, ...controls } = pick(options, ["head", "pair", "labels", "signal"]);
+    const request = { kind: "classify", text: asText(text), ...controls };
+    const { labels, truncation } = await this.#ask(request, { signal });
+    return list(labels, truncation);
+  }
+
+  async label(text, options) {
+    const { signal, ...controls } = pick(options, ["head", "signal"]);
+    const request = { kind: "label", text: asText(text), ...controls };
+    const { spans, truncation } = await this.#ask(request, { signal });
+    return list(spans, truncation);
+  }
+
+  async answer(question, context, options) {
+    const { signal, ...controls } = pick(options, ["topK", "signal"]);
+    const request = { kind: "answer", question: asText(question), context: asText(context), ...controls };
+    return (await this.#ask(request, { signal })).answers;
+  }
+
+  async embed(texts, options) {
+    const { signal } = pick(options, ["signal"]);
+    const request = { kind: "embed", texts: asTexts(texts) };
+    const { dimensions, values } = await this.#ask(request, { signal });
+    return request.texts.map((_, i) => values.slice(i * dimensions, (i + 1) * dimensions));
+  }
+
+  async *generate(text, options) {
+    const { signal, ...controls } = pick(options, GENERATE);
+    const request = { kind: "generate", text: asText(text), options: controls };
+    const stop = new AbortController();
+    const abort = () => stop.abort();
+    if (signal?.aborted) abort();
+    signal?.addEventListener("abort", abort);
+
+    const steps = [];
+    let generation, failure;
+    let wake = () => {};
+    const onStep = (step) => {
+      steps.push(step);
+      wake();
+    };
+    this.#ask(request, { signal: stop.signal, onStep })
+      .then((reply) => (generation = reply.generation), (error) => (failure = error))
+      .then(() => wake());
+    try {
+      while (true) {
+        if (failure) throw failure;
+        if (steps.length > 0) yield steps.shift();
+        else if (generation) return generation;
+        else await new Promise((resolve) => (wake = resolve));
+      }
+    } finally {
+      // Also reached when the reader breaks out of the loop: the engine need not go on then.
+      signal?.removeEventListener("abort", abort);
+      abort();
+    }
+  }
+
+  async complete(text, options) {
+    const { signal, ...controls } = pick(options, GENERATE);
+    const request = { kind: "generate", text: asText(text), options: controls };
+    return (await this.#ask(request, { signal })).generation;
+  }
+
+  async attention(text, options) {
+    const { signal, ...controls } = pick(options, ["pair", "target", "task", "mask", "signal"]);
+    const request = { kind: "attention", text: asText(text), ...controls };
+    const { kind, ...attentions } = await this.#ask(request, { signal });
+    return attentions;
+  }
+
+  async dispose() {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    if (this.#engine !== Engine.running) return;
+    // An engine that breaks now has freed everything as well.
+    await this.#engine.ask({ kind: "dispose", model: this.#handle }).catch(() => {});
+  }
+
+  async #ask(request, options) {
+    if (this.#disposed) {
+      throw new UnmaskError("input", "This model has been disposed of.", "Load it again with Unmask.load.");
+    }
+    if (this.#engine !== Engine.running) await this.#reload(options.signal);
+    return this.#engine.ask({ ...request, model: this.#handle }, options);
+  }
+
+  async #load(onProgress, signal) {
+    const engine = Engine.start();
+    const { request, file } = this.#source;
+    const { model, info } = await engine.ask(request, { onProgress, signal, file });
+    this.#engine = engine;
+    this.#handle = model;
+    this.#info = info;
+  }
+
+  // After a crash of the engine. Several calls may wait for the same reload; a signal stops only its own wait.
+  #reloading;
+  async #reload(signal) {
+    this.#reloading ??= this.#load().finally(() => (this.#reloading = undefined));
+    if (!signal) return this.#reloading;
+    let abort;
+    const aborted = new Promise((_, reject) => {
+      abort = () => reject(abortedError());
+      if (signal.aborted) abort();
+      signal.addEventListener("abort", abort);
+    });
+    try {
+      await Promise.race([this.#reloading, aborted]);
+    } finally {
+      signal.removeEventListener("abort", abort);
+    }
+  }
+}
+
+/** One life of the worker, from its start to its crash. */
+class Engine {
+  static running;
+
+  static start() {
+    return (Engine.running ??= new Engine());
+  }
+
+  #worker;
+  #blobUrl;
+  #lastId = 0;
+  #pending = new Map();
+  #failure;
+  // Messages that wait for the engine's `ready`: a worker loses what it is sent before its wasm is up.
+  #waiting = [];
+
+  constructor() {
+    const url = new URL("engine/dev/worker.js", import.meta.url);
+    const artifact = forcedArtifact();
+    if (artifact) url.searchParams.set("engine", artifact);
+    let address = url.href;
+    if (url.origin !== globalThis.location?.origin) {
+      // Browsers start workers from a page's own origin alone, but a module may import from any that lets it.
+      const script = new Blob([`import ${JSON.stringify(address)};`], { type: "text/javascript" });
+      address = this.#blobUrl = URL.createObjectURL(script);
+    }
+    this.#worker = new Worker(address, { type: "module", name: "unmask" });
+    this.#worker.onmessage = ({ data }) => this.#receive(data);
+    this.#worker.onmessageerror = () => this.#crash("A message from the engine could not be read.");
+    this.#worker.onerror = (event) => {
+      event.preventDefault?.();
+      this.#crash(event.message || "The engine's files could not be loaded.");
+    };
+  }
+
+  /** Sends a request; resolves with its reply. */
+  ask(request, { onProgress, onStep, signal, file } = {}) {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) throw abortedError();
+      if (this.#failure) throw this.#failure;
+      const id = ++this.#lastId;
+      const cancel = () => {
+        settle();
+        reject(abortedError());
+        if (this.#waiting) this.#waiting = this.#waiting.filter((message) => message.id !== id);
+        else this.#post({ id: ++this.#lastId, request: { kind: "cancel", target: id } });
+      };
+      const settle = () => {
+        this.#pending.delete(id);
+        signal?.removeEventListener("abort", cancel);
+      };
+      this.#post({ id, request, file });
+      this.#pending.set(id, { onProgress, onStep, settle, resolve, reject });
+      signal?.addEventListener("abort", cancel);
+    });
+  }
+
+  #post(message) {
+    if (this.#waiting) {
+      this.#waiting.push(message);
+    } else {
+      this.#worker.postMessage(message);
+    }
+  }
+
+  #receive({ event, id, progress, step, reply, error }) {
+    const asked = this.#pending.get(id);
+    switch (event) {
+      case "ready": {
+        this.#forgetBlob();
+        const messages = this.#waiting;
+        this.#waiting = undefined;
+        messages.forEach((message) => this.#post(message));
+        break;
+      }
+      case "progress":
+        asked?.onProgress?.(progress);
+        break;
+      case "step":
+        asked?.onStep?.(step);
+        break;
+      case "reply":
+        asked?.settle();
+        asked?.resolve(reply);
+        // It was cancelled while its answer was on the way: nobody holds this model.
+        if (!asked && reply.kind === "loaded") void this.ask({ kind: "dispose", model: reply.model });
+        break;
+      case "failure":
+        asked?.settle();
+        asked?.reject(new UnmaskError(error.code, error.message, error.nextStep));
+        break;
+      case "crashed":
+        this.#crash(error.message, error.code, error.nextStep);
+        break;
+    }
+  }
+
+  #crash(message, code = "engine", nextStep = "Try again: the engine starts anew.") {
+    if (Engine.running === this) Engine.running = undefined;
+    this.#worker.terminate();
+    this.#forgetBlob();
+    this.#failure = new UnmaskError(code, message, nextStep);
+    for (const asked of [...this.#pending.values()]) {
+      asked.settle();
+      asked.reject(this.#failure);
+    }
+  }
+
+  #forgetBlob() {
+    if (this.#blobUrl) URL.revokeObjectURL(this.#blobUrl);
+    this.#blobUrl = undefined;
+  }
+}
+
+/** `?engine=` on this module's address, or else on the page's, chooses among the engine's artifacts. */
+function forcedArtifact() {
+  const asked = (url) => new URL(url).searchParams.get("engine");
+  const artifact = asked(import.meta.url) ?? asked(globalThis.location.href);
+  return ["simd128", "relaxed", "threads"].includes(artifact) ? artifact : null;
+}
+
+/** What the reader calls a model, as a request. */
+function sourceOf(source, quantization) {
+  const load = (source, file) => ({ request: { kind: "load", source }, file });
+  if (source instanceof URL) source = source.href;
+  if (typeof source === "string" && /^[\w-][\w.-]*$/.test(source) && !source.endsWith(".gguf")) {
+    const catalogue = new URL("models/models.json", import.meta.url).href;
+    return load({ from: "catalogue", name: source, catalogue, quantization });
+  }
+  if (quantization !== undefined) {
+    throw new UnmaskError(
+      "input",
+      "A GGUF file has its quantization already.",
+      "Leave the option out, or choose a model by its name in models.json.",
+    );
+  }
+  if (typeof source === "string") {
+    if (source.startsWith("hub:")) throw onlyGguf("Models of the Hugging Face Hub");
+    const url = parseUrl(source);
+    if (url.protocol !== "blob:" && !url.pathname.endsWith(".gguf")) throw onlyGguf("Checkpoint folders");
+    return load({ from: "url", url: url.href });
+  }
+  if (Array.isArray(source) || (globalThis.FileList && source instanceof FileList)) {
+    if (source.length !== 1) throw onlyGguf("Checkpoints of several files");
+    source = source[0];
+  }
+  if (source instanceof Blob) {
+    const name = source.name ?? "that was given";
+    if (source.name !== undefined && !name.endsWith(".gguf")) throw onlyGguf(`Files like ${name}`);
+    return load({ from: "file", name }, source);
+  }
+  throw new UnmaskError(
+    "input",
+    "That is neither a model's name, nor a URL, nor a file.",
+    "Give a name in models.json, or the URL or File of a .gguf file.",
+  );
+}
+
+function onlyGguf(what) {
+  return new UnmaskError(
+    "unsupported",
+    `${what} cannot be opened here.`,
+    "Convert the checkpoint with unmask-pack and give its .gguf file.",
+  );
+}
+
+function parseUrl(text) {
+  try {
+    return new URL(text, globalThis.document?.baseURI ?? globalThis.location.href);
+  } catch {
+    throw new UnmaskError("input", `"${text}" is not an address.`, "Give a name in models.json or a URL.");
+  }
+}
+
+function abortedError() {
+  return new UnmaskError("aborted", "The request was stopped.", "Ask again when you want the answer.");
+}
+
+/** A list, with what was cut off to get it where something was. */
+function list(items, truncation) {
+  return truncation ? Object.assign(items, { truncation }) : items;
+}
+
+function mustBe(holds, name, what) {
+  if (!holds) throw new UnmaskError("input", `${name} is not ${what}.`, `Give ${what}.`);
+}
+
+/** A text without lone surrogates, which UTF-8 cannot hold; its length and all positions stay. */
+function asText(value, name = "The text") {
+  mustBe(typeof value === "string", name, "a string");
+  return value.replace(/\p{Surrogate}/gu, "\uFFFD");
+}
+
+function asTexts(value, name = "The list of texts") {
+  mustBe(Array.isArray(value), name, "an array of strings");
+  return value.map((text, i) => asText(text, `Number ${i} of ${name.toLowerCase()}`));
+}
+
+function asCount(value, name) {
+  mustBe(Number.isSafeInteger(value) && value >= 0 && value <= 0xffffffff, name, "a whole number from 0");
+  return value;
+}
+
+function asSeed(value, name) {
+  mustBe(Number.isSafeInteger(value) && value >= 0, name, "a whole number from 0");
+  return value;
+}
+
+function asNumber(value, name) {
+  mustBe(Number.isFinite(value), name, "a finite number");
+  return value;
+}
+
+function asBoolean(value, name) {
+  mustBe(typeof value === "boolean", name, "true or false");
+  return value;
+}
+
+function asFunction(value, name) {
+  mustBe(typeof value === "function", name, "a function");
+  return value;
+}
+
+function asSignal(value, name) {
+  mustBe(value instanceof AbortSignal, name, "an AbortSignal");
+  return value;
+}
+
+function asMaskSpec(value, name) {
+  mustBe(typeof value === "object", name, "an object of masks");
+  return mapDefined(value, ["encoder", "decoder", "cross"], (pattern, part) => {
+    mustBe(typeof pattern === "object" && typeof pattern.pattern === "string", part, "a mask pattern");
+    const { pattern: rule, length, radius, queries, keys, allowed } = pattern;
+    switch (rule) {
+      case "bidirectional":
+      case "causal":
+        return { pattern: rule };
+      case "prefix":
+        return { pattern: rule, length: asCount(length, "length") };
+      case "window":
+        return { pattern: rule, radius: asCount(radius, "radius") };
+      case "custom": {
+        const cells = Array.from(allowed ?? [], Number);
+        mustBe(cells.every((cell) => cell === 0 || cell === 1), "allowed", "a list of 0 and 1");
+        return { pattern: rule, queries: asCount(queries, "queries"), keys: asCount(keys, "keys"), allowed: cells };
+      }
+      default:
+        throw new UnmaskError(
+          "input",
+          `There is no mask pattern "${rule}".`,
+          "Choose bidirectional, causal, prefix, window or custom.",
+        );
+    }
+  });
+}
+
+const OPTIONS = {
+  onProgress: asFunction,
+  signal: asSignal,
+  quantization: asText,
+  head: asText,
+  pair: asText,
+  target: asText,
+  task: asText,
+  labels: asTexts,
+  mask: asMaskSpec,
+  numBeams: asCount,
+  maxNewTokens: asCount,
+  minNewTokens: asCount,
+  temperature: asNumber,
+  topK: asCount,
+  topP: asNumber,
+  seed: asSeed,
+  noRepeatNgramSize: asCount,
+  repetitionPenalty: asNumber,
+  lengthPenalty: asNumber,
+  earlyStopping: asBoolean,
+  alternatives: asCount,
+};
+
+const LOAD = ["onProgress", "signal", "quantization"];
+
+const GENERATE = [
+  "task", "numBeams", "maxNewTokens", "minNewTokens", "temperature", "topK", "topP", "seed",
+  "noRepeatNgramSize", "repetitionPenalty", "lengthPenalty", "earlyStopping", "alternatives", "signal",
+];
+
+function optional(value, check, name) {
+  return value === undefined || value === null ? undefined : check(value, name);
+}
+
+/** The options that a method knows, checked. */
+function pick(options, names) {
+  mustBe(options === undefined || (typeof options === "object" && options !== null), "The last argument", "an object of options");
+  return mapDefined(options ?? {}, names, (value, name) => OPTIONS[name](value, name));
+}
+
+/** Checks the properties of `object` that are set; a name that is not among `names` is a mistake. */
+function mapDefined(object, names, check) {
+  const checked = {};
+  for (const [name, value] of Object.entries(object)) {
+    if (!names.includes(name)) {
+      throw new UnmaskError("input", `There is no option "${name}" here.`, `Choose among ${names.join(", ")}.`);
+    }
+    if (value !== undefined && value !== null) checked[name] = check(value, name);
+  }
+  return checked;
+}
