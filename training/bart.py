@@ -1,0 +1,181 @@
+"""Trains `bart`. See README.md; the short of it:
+
+    python training/bart.py train       # the stable phase: goes on from its last checkpoint until --until, or a kill
+    python training/bart.py cooldown    # a releasable model out of the newest stable checkpoint
+    python training/bart.py export      # the Hugging Face folder of the cooled-down model
+    python training/bart.py evaluate    # denoising and samples, on held-out prose
+"""
+
+import argparse
+import json
+import os
+from collections import Counter
+from functools import partial
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from transformers import BartConfig, BartForConditionalGeneration
+
+import bart_data as data
+from bart_data import BOS, EOS, PAD, TASK_IDS, VOCABULARY
+from common import DEVICE, autocast, hash32, part_of, rng_for, run_folder, write_json
+from data import prose_documents, split_sentences
+from encoder import TiedCrossEntropy
+from loop import Trainer, cool, train
+from parallel import launch
+
+SEED = 1
+RATE = 1e-3
+WIDTH, LAYERS, HEADS, INNER = 256, 4, 8, 1024
+# Short texts first: the decoder has to find the encoder before long ones are worth their time.
+LENGTHS = [(0, 32, 128), (1_500, 64, 64), (6_000, 128, 32)]  # from step, tokens a text, texts a step (times --scale)
+TASKS_FROM = 6_000  # before: denoising alone
+TASK_ROWS = {"continue": 4, "summarize": 4, "answer": 8}
+
+
+def build_model() -> BartForConditionalGeneration:
+    torch.manual_seed(SEED)
+    config = BartConfig(
+        vocab_size=VOCABULARY, d_model=WIDTH, encoder_layers=LAYERS, decoder_layers=LAYERS,
+        encoder_attention_heads=HEADS, decoder_attention_heads=HEADS, encoder_ffn_dim=INNER, decoder_ffn_dim=INNER,
+        max_position_embeddings=512, dropout=0.0, attention_dropout=0.0, activation_dropout=0.0,
+        init_std=WIDTH**-0.5,  # see g2p.py: with BART's 0.02 the decoder is very slow to find the encoder
+        bos_token_id=BOS, pad_token_id=PAD, eos_token_id=EOS, decoder_start_token_id=EOS, forced_bos_token_id=None,
+        forced_eos_token_id=EOS, scale_embedding=False, tie_word_embeddings=True)  # fmt: skip
+    return BartForConditionalGeneration._from_config(config, attn_implementation="eager")
+
+
+class Bart(Trainer):
+    name = "bart"
+    warmup = 300
+
+    def __init__(self, args, workers):
+        self.scale = args.scale
+        if workers.rank:  # the first fills the caches
+            workers.wait()
+        tokenizer = data.build_tokenizer()
+        self.denoising = data.Denoising(tokenizer)
+        self.pairs = {"summarize": data.Seq2Seq(tokenizer, data.summaries("train"), 250, 60),
+                      "answer": data.Seq2Seq(tokenizer, data.answers(), 250, 40)}  # fmt: skip
+        if not workers.rank:
+            workers.wait()
+        super().__init__(workers, build_model(), lambda name: RATE)
+
+    def parts(self, step):
+        _, longest, rows = [stage for stage in LENGTHS if stage[0] <= step][-1]
+        share = self.scale / self.workers.size
+        rng = rng_for(SEED, 0, step, self.workers.rank)
+        # texts of about one length side by side
+        found = sorted((self.denoising.example(rng, longest) for _ in range(max(1, round(rows * share)))),
+                       key=lambda e: len(e[1]))  # fmt: skip
+        yield 1.0, data.batch_of([(TASK_IDS["denoise"], *e) for e in found]), partial(self.loss, "denoise")
+        if step >= TASKS_FROM:
+            for i, (task, rows) in enumerate(TASK_ROWS.items(), start=1):
+                rng = rng_for(SEED, i, step, self.workers.rank)
+                some = [self.example(task, rng, longest) for _ in range(max(1, round(rows * share)))]
+                yield 0.3, data.batch_of(some), partial(self.loss, task)
+
+    def example(self, task, rng, longest):
+        if task != "continue":
+            return self.pairs[task].example(rng)
+        while True:
+            sentences = self.denoising.text(rng, 2 * longest)
+            if len(sentences) > 1:
+                cut = int(rng.integers(1, len(sentences)))
+                return TASK_IDS[task], *([int(i) for s in half for i in s] for half in (sentences[:cut], sentences[cut:]))
+
+    def loss(self, task, batch):
+        hidden = self.model.model(**{k: v for k, v in batch.items() if k != "labels"}, use_cache=False).last_hidden_state
+        real = batch["labels"] >= 0
+        bias = self.model.final_logits_bias[0]
+        loss, right = TiedCrossEntropy.apply(hidden[real], self.model.model.shared.weight, bias, batch["labels"][real])
+        return loss, {task: loss, f"{task}_right": right}
+
+
+def export(args):
+    folder = run_folder("bart")
+    state = torch.load(folder / f"{args.checkpoint}.pt", map_location="cpu", weights_only=True)
+    out = folder / "export"
+    out.mkdir(exist_ok=True)
+    tied = {"model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight", "lm_head.weight"}
+    save_file({k: v.float().contiguous() for k, v in state["model"].items() if k not in tied},
+              out / "model.safetensors", metadata={"format": "pt"})  # fmt: skip
+    data.build_tokenizer().save(str(out / "tokenizer.json"))
+    config = build_model().config.to_dict()
+    keep = ["activation_function", "d_model", "encoder_layers", "decoder_layers", "encoder_attention_heads",
+            "decoder_attention_heads", "encoder_ffn_dim", "decoder_ffn_dim", "max_position_embeddings", "vocab_size",
+            "scale_embedding", "bos_token_id", "pad_token_id", "eos_token_id", "decoder_start_token_id",
+            "is_encoder_decoder", "init_std"]  # fmt: skip
+    names = data.TASKS if state["step"] > TASKS_FROM else ["denoise"]
+    write_json(out / "config.json", {
+        "architectures": ["BartForConditionalGeneration"], "model_type": "bart", **{k: config[k] for k in keep},
+        "forced_eos_token_id": EOS, "dropout": 0.0, "attention_dropout": 0.0, "activation_dropout": 0.0,
+        "tie_word_embeddings": True, "torch_dtype": "float32",
+        "unmask_name": "bart", "unmask_license": "CC-BY-SA-4.0",
+        "unmask_source": "trained from nothing; see training/cards/bart.md",
+        "unmask_description": "A small English BART that undoes masked and shuffled text.",
+        "unmask_tasks": [{"name": t, "source_token": f"<{t}>", "target_token": None} for t in names],
+    })  # fmt: skip
+    write_json(out / "generation_config.json", {
+        "bos_token_id": BOS, "pad_token_id": PAD, "eos_token_id": EOS, "decoder_start_token_id": EOS,
+        "forced_eos_token_id": EOS, "max_new_tokens": 128, "num_beams": 1, "do_sample": False})  # fmt: skip
+    print(out)
+
+
+def evaluate(args):
+    """Denoising, 30% infilled: the share of unmasked words that are kept and of masked words that come back."""
+    out = run_folder("bart") / "export"
+    model = BartForConditionalGeneration.from_pretrained(out, attn_implementation="eager").to(DEVICE).eval()
+    tokenizer = data.build_tokenizer()
+    texts = []
+    for number, _, _, paragraphs in prose_documents():
+        if part_of(number) == "test":
+            for k, p in enumerate(paragraphs):
+                if hash32(number, k) % 8 == 0:
+                    sentences = split_sentences(p)
+                    ids = tokenizer.encode(" ".join(sentences[:2]), add_special_tokens=False).ids
+                    if 12 <= len(ids) <= 60:
+                        texts.append((number * 1000 + k, ids))
+    texts = sorted(texts, key=lambda t: len(t[1]))[:: max(1, len(texts) // args.texts)]
+    kept = masked = kept_right = masked_right = 0
+    for i in range(0, len(texts), 32):
+        some = texts[i : i + 32]
+        spoilt = [data.infill(np.random.default_rng(seed), np.array(ids), 0.3) for seed, ids in some]
+        batch = data.batch_of([(TASK_IDS["denoise"], s, ids) for s, (_, ids) in zip(spoilt, some)])
+        with torch.no_grad(), autocast():
+            made = model.generate(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"],
+                                  max_new_tokens=96, num_beams=1, do_sample=False)  # fmt: skip
+        for s, (_, ids), row in zip(spoilt, some, made.tolist()):
+            row = [t for t in row if t not in (EOS, PAD)]
+            visible = Counter(s)
+            truth, guess = Counter(ids), Counter(row)
+            hidden = truth - visible
+            both = truth & guess
+            kept_right += sum((both & visible).values())
+            kept += sum((truth & visible).values())
+            masked_right += sum(((guess - visible) & hidden).values())
+            masked += sum(hidden.values())
+        if i == 0:
+            for s, (_, ids), row in list(zip(spoilt, some, made.tolist()))[:3]:
+                for name, t in [("in ", s), ("out", row), ("was", ids)]:
+                    print(name, tokenizer.decode([x for x in t if x not in (EOS, PAD)], skip_special_tokens=False))
+    print(json.dumps({"kept": round(100 * kept_right / max(1, kept), 2),
+                      "recovered": round(100 * masked_right / max(1, masked), 2), "texts": len(texts)}))  # fmt: skip
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("command", choices=["train", "cooldown", "export", "evaluate"])
+    parser.add_argument("--until", type=int, help="train: the step to stop at")
+    parser.add_argument("--steps", type=int, default=1_000, help="cooldown: how many")
+    parser.add_argument("--checkpoint", default="cooldown", help="export: stable or cooldown")
+    parser.add_argument("--scale", type=float, default=1.0, help="times as many rows a step")
+    parser.add_argument("--texts", type=int, default=300, help="evaluate: about how many")
+    parser.add_argument("--workers", type=int, default=1 if DEVICE.type == "cuda" else os.cpu_count())
+    parser.add_argument("--save-every", type=float, default=240, help="seconds between checkpoints")
+    args = parser.parse_args()
+    if args.command in ("export", "evaluate"):
+        {"export": export, "evaluate": evaluate}[args.command](args)
+    else:
+        launch(partial({"train": train, "cooldown": cool}[args.command], Bart), args, args.workers)
