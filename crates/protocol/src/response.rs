@@ -87,6 +87,8 @@ pub enum Reply {
     NextSentence {
         /// Probability that the second text follows the first.
         is_next: f32,
+        /// Set where the texts were longer than the model reads.
+        truncation: Option<Truncation>,
     },
     /// To `Classify`, highest first.
     Labels {
