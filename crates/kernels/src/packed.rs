@@ -1,0 +1,464 @@
+//! Weights, repacked once from a file's blocks into panels of eight output columns that the dot product reads in order.
+//!
+//! A panel's block holds 32 values of k for each of its eight columns, four bytes of one column beside four of the next,
+//! so that one vector multiplies eight columns at once and no sum has to be taken across lanes. It takes 36 bytes a
+//! column where the file's Q8_0 takes 34, and 18 where its Q4_0 takes 18.
+
+use crate::error::{KernelError, expect_len};
+use crate::simd::{LANES, Simd};
+use half::f16;
+
+/// Values of k that share a scale, in the file, in the panels and in the activations.
+pub const BLOCK: usize = 32;
+
+/// Output columns in a panel.
+pub const PANEL: usize = LANES;
+
+/// Groups of four bytes in a block: what a lane of the dot product takes at once.
+pub(crate) const QUADS: usize = BLOCK / 4;
+
+/// A quantized format of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// A half-precision scale and 32 signed bytes.
+    Q8_0,
+    /// A half-precision scale and 32 nibbles less 8.
+    Q4_0,
+}
+
+impl Format {
+    /// Bytes of a block of 32 values in the file.
+    pub const fn block_bytes(self) -> usize {
+        match self {
+            Self::Q8_0 => 2 + BLOCK,
+            Self::Q4_0 => 2 + BLOCK / 2,
+        }
+    }
+}
+
+/// A panel's worth of blocks in one format.
+pub(crate) trait Block: Clone {
+    /// All columns zero.
+    const ZERO: Self;
+
+    /// Takes a column from a block of the file; false if its scale isn't finite.
+    fn set_column(&mut self, column: usize, bytes: &[u8]) -> bool;
+
+    /// A column's values.
+    fn column(&self, column: usize) -> [f32; BLOCK];
+
+    /// Adds to `sums` the products of this block with `ROWS` rows of activations.
+    fn multiply_add<S: Simd, const ROWS: usize>(
+        &self,
+        simd: S,
+        quads: &[[[i8; 4]; ROWS]; QUADS],
+        scales: &[f32; ROWS],
+        offsets: &[f32; ROWS],
+        sums: &mut [S::F32; ROWS],
+    );
+}
+
+/// Eight columns of Q8_0. The weights are the signed operand of the dot product and the activations the 7-bit one,
+/// `x = offset + scale * q`; so each block also needs the sum of its weights, by which the offset counts.
+#[repr(C, align(32))]
+#[derive(Clone)]
+pub(crate) struct Q8Block {
+    quants: [[i8; 4 * PANEL]; QUADS],
+    scales: [u16; PANEL],
+    sums: [i16; PANEL],
+}
+
+impl Block for Q8Block {
+    const ZERO: Self = Self {
+        quants: [[0; 4 * PANEL]; QUADS],
+        scales: [0; PANEL],
+        sums: [0; PANEL],
+    };
+
+    fn set_column(&mut self, column: usize, bytes: &[u8]) -> bool {
+        let (scale, quants) = bytes.split_at(2);
+        self.scales[column] = u16::from_le_bytes([scale[0], scale[1]]);
+        let mut sum = 0;
+        for (quad, four) in self.quants.iter_mut().zip(quants.chunks_exact(4)) {
+            for (to, &from) in quad[4 * column..4 * column + 4].iter_mut().zip(four) {
+                *to = from as i8;
+                sum += i16::from(*to);
+            }
+        }
+        self.sums[column] = sum;
+        f16::from_bits(self.scales[column]).is_finite()
+    }
+
+    fn column(&self, column: usize) -> [f32; BLOCK] {
+        let scale = f16::from_bits(self.scales[column]).to_f32();
+        std::array::from_fn(|i| scale * f32::from(self.quants[i / 4][4 * column + i % 4]))
+    }
+
+    #[inline(always)]
+    fn multiply_add<S: Simd, const ROWS: usize>(
+        &self,
+        simd: S,
+        quads: &[[[i8; 4]; ROWS]; QUADS],
+        scales: &[f32; ROWS],
+        offsets: &[f32; ROWS],
+        sums: &mut [S::F32; ROWS],
+    ) {
+        let mut dots = [simd.zero_i32(); ROWS];
+        for (weights, quad) in self.quants.iter().zip(quads) {
+            let weights = simd.load_bytes(weights);
+            for row in 0..ROWS {
+                dots[row] = simd.dot_add(dots[row], weights, simd.splat_bytes(quad[row]));
+            }
+        }
+        let weight_scales = simd.load_f16(&self.scales);
+        let weight_sums = simd.load_i16(&self.sums);
+        for row in 0..ROWS {
+            let offset = simd.mul(simd.splat(offsets[row]), weight_sums);
+            let dot = simd.mul_add(simd.to_f32(dots[row]), simd.splat(scales[row]), offset);
+            sums[row] = simd.mul_add(dot, weight_scales, sums[row]);
+        }
+    }
+}
+
+/// Eight columns of Q4_0. The nibbles are the 7-bit operand of the dot product, exactly, and the activations the signed
+/// one with all 8 bits, `x = scale * q`; the nibbles' bias of 8 is in `offset`, which is -8 times the sum of a row's x.
+#[repr(C, align(16))]
+#[derive(Clone)]
+pub(crate) struct Q4Block {
+    nibbles: [[u8; 4 * PANEL]; QUADS / 2],
+    scales: [u16; PANEL],
+}
+
+impl Block for Q4Block {
+    const ZERO: Self = Self {
+        nibbles: [[0x88; 4 * PANEL]; QUADS / 2],
+        scales: [0; PANEL],
+    };
+
+    fn set_column(&mut self, column: usize, bytes: &[u8]) -> bool {
+        let (scale, nibbles) = bytes.split_at(2);
+        self.scales[column] = u16::from_le_bytes([scale[0], scale[1]]);
+        // The file pairs value i (low) with value i + 16 (high): quads of low nibbles are the first half of k.
+        for (quad, four) in self.nibbles.iter_mut().zip(nibbles.chunks_exact(4)) {
+            quad[4 * column..4 * column + 4].copy_from_slice(four);
+        }
+        f16::from_bits(self.scales[column]).is_finite()
+    }
+
+    fn column(&self, column: usize) -> [f32; BLOCK] {
+        let scale = f16::from_bits(self.scales[column]).to_f32();
+        std::array::from_fn(|i| {
+            let byte = self.nibbles[i % 16 / 4][4 * column + i % 4];
+            let nibble = if i < 16 { byte & 15 } else { byte >> 4 };
+            scale * (f32::from(nibble) - 8.0)
+        })
+    }
+
+    #[inline(always)]
+    fn multiply_add<S: Simd, const ROWS: usize>(
+        &self,
+        simd: S,
+        quads: &[[[i8; 4]; ROWS]; QUADS],
+        scales: &[f32; ROWS],
+        offsets: &[f32; ROWS],
+        sums: &mut [S::F32; ROWS],
+    ) {
+        let mut dots = [simd.zero_i32(); ROWS];
+        let (first, second) = quads.split_at(QUADS / 2);
+        for ((nibbles, low_quad), high_quad) in self.nibbles.iter().zip(first).zip(second) {
+            let (low, high) = simd.load_nibbles(nibbles);
+            for row in 0..ROWS {
+                dots[row] = simd.dot_add(dots[row], simd.splat_bytes(low_quad[row]), low);
+                dots[row] = simd.dot_add(dots[row], simd.splat_bytes(high_quad[row]), high);
+            }
+        }
+        let weight_scales = simd.load_f16(&self.scales);
+        for row in 0..ROWS {
+            let scale = simd.splat(scales[row]);
+            let dot = simd.mul_add(simd.to_f32(dots[row]), scale, simd.splat(offsets[row]));
+            sums[row] = simd.mul_add(dot, weight_scales, sums[row]);
+        }
+    }
+}
+
+/// The blocks of all panels, `[ceil(n / PANEL), k / BLOCK]`.
+#[derive(Clone)]
+pub(crate) enum Blocks {
+    Q8(Vec<Q8Block>),
+    Q4(Vec<Q4Block>),
+}
+
+/// A quantized weight matrix `[n, k]` (n output columns of k inputs, as a linear layer stores it), ready to multiply.
+#[derive(Clone)]
+pub struct PackedMatrix {
+    n: usize,
+    k: usize,
+    pub(crate) blocks: Blocks,
+}
+
+impl PackedMatrix {
+    /// From a tensor's bytes in a GGUF file: `n` rows of `k / 32` blocks of Q8_0.
+    ///
+    /// # Errors
+    /// If k isn't a multiple of 32, the number of bytes doesn't fit the shape, a scale isn't finite, or there's no room.
+    pub fn from_q8_0(bytes: &[u8], n: usize, k: usize) -> Result<Self, KernelError> {
+        Self::from_bytes(Format::Q8_0, bytes, n, k)
+    }
+
+    /// From a tensor's bytes in a GGUF file: `n` rows of `k / 32` blocks of Q4_0.
+    ///
+    /// # Errors
+    /// As [`PackedMatrix::from_q8_0`].
+    pub fn from_q4_0(bytes: &[u8], n: usize, k: usize) -> Result<Self, KernelError> {
+        Self::from_bytes(Format::Q4_0, bytes, n, k)
+    }
+
+    /// From floats `[n, k]`, rounded to Q8_0: the way in for every other type of tensor.
+    ///
+    /// # Errors
+    /// If k isn't a multiple of 32, the number of values doesn't fit the shape, a value isn't finite or too large, or
+    /// there's no room.
+    pub fn from_f32(values: &[f32], n: usize, k: usize) -> Result<Self, KernelError> {
+        let mut builder = PackedMatrixBuilder::new(Format::Q8_0, n, k)?;
+        builder.push_f32(values)?;
+        builder.finish()
+    }
+
+    fn from_bytes(format: Format, bytes: &[u8], n: usize, k: usize) -> Result<Self, KernelError> {
+        let mut builder = PackedMatrixBuilder::new(format, n, k)?;
+        builder.push(bytes)?;
+        builder.finish()
+    }
+
+    /// Output columns: rows of the tensor.
+    pub fn n(&self) -> usize {
+        self.n
+    }
+
+    /// Inputs: the length of each of the tensor's rows, a multiple of 32.
+    pub fn k(&self) -> usize {
+        self.k
+    }
+
+    /// The format that the weights are in.
+    pub fn format(&self) -> Format {
+        match self.blocks {
+            Blocks::Q8(_) => Format::Q8_0,
+            Blocks::Q4(_) => Format::Q4_0,
+        }
+    }
+
+    /// Bytes of memory that the weights take.
+    pub fn bytes(&self) -> usize {
+        match &self.blocks {
+            Blocks::Q8(blocks) => size_of_val(blocks.as_slice()),
+            Blocks::Q4(blocks) => size_of_val(blocks.as_slice()),
+        }
+    }
+
+    /// Writes row `row` of the tensor, dequantized, to `out` `[k]`: an embedding lookup.
+    ///
+    /// # Errors
+    /// If there's no such row, or `out` isn't k long.
+    pub fn dequantize_row(&self, row: usize, out: &mut [f32]) -> Result<(), KernelError> {
+        expect_len("the output row", out.len(), self.k)?;
+        if row >= self.n {
+            return Err(KernelError::Row { row, n: self.n });
+        }
+        match &self.blocks {
+            Blocks::Q8(blocks) => dequantize_row(blocks, row, out),
+            Blocks::Q4(blocks) => dequantize_row(blocks, row, out),
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for PackedMatrix {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "PackedMatrix({:?} [{}, {}])",
+            self.format(),
+            self.n,
+            self.k
+        )
+    }
+}
+
+fn dequantize_row<B: Block>(blocks: &[B], row: usize, out: &mut [f32]) {
+    let per_panel = out.len() / BLOCK;
+    let panel = &blocks[row / PANEL * per_panel..][..per_panel];
+    for (block, out) in panel.iter().zip(out.chunks_exact_mut(BLOCK)) {
+        out.copy_from_slice(&block.column(row % PANEL));
+    }
+}
+
+/// Packs a matrix from bytes as they arrive, so that the file and the packed weights never both lie in memory whole.
+///
+/// The pieces may be cut anywhere. Tensors with the same inputs can be pushed one after the other to make one matrix of
+/// them: queries, keys and values in one multiplication.
+pub struct PackedMatrixBuilder {
+    matrix: PackedMatrix,
+    done: usize,
+    partial: Vec<u8>,
+}
+
+impl PackedMatrixBuilder {
+    /// Room for a matrix `[n, k]`.
+    ///
+    /// # Errors
+    /// If k isn't a multiple of 32, a dimension is zero, or there's no room.
+    pub fn new(format: Format, n: usize, k: usize) -> Result<Self, KernelError> {
+        if !k.is_multiple_of(BLOCK) {
+            return Err(KernelError::Block { k });
+        }
+        let per_panel = k / BLOCK;
+        let count = n.div_ceil(PANEL).checked_mul(per_panel);
+        let count = count.filter(|&count| count > 0 && count.checked_mul(PANEL).is_some());
+        let count = count.ok_or(KernelError::Size { n, k })?;
+        let blocks = match format {
+            Format::Q8_0 => Blocks::Q8(filled(count)?),
+            Format::Q4_0 => Blocks::Q4(filled(count)?),
+        };
+        Ok(Self {
+            matrix: PackedMatrix { n, k, blocks },
+            done: 0,
+            partial: Vec::new(),
+        })
+    }
+
+    /// Takes the next bytes of the tensor, in the file's format and order.
+    ///
+    /// # Errors
+    /// If they're more than the matrix has room for, or a scale isn't finite.
+    pub fn push(&mut self, mut bytes: &[u8]) -> Result<(), KernelError> {
+        let size = self.matrix.format().block_bytes();
+        if !self.partial.is_empty() {
+            let (head, rest) = bytes.split_at(bytes.len().min(size - self.partial.len()));
+            self.partial.extend_from_slice(head);
+            bytes = rest;
+            if self.partial.len() == size {
+                let block = std::mem::take(&mut self.partial);
+                self.push_block(&block)?;
+            }
+        }
+        let blocks = bytes.chunks_exact(size);
+        self.partial.extend_from_slice(blocks.remainder());
+        for block in blocks {
+            self.push_block(block)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the next values of the tensor, whole blocks of 32, and quantizes them.
+    ///
+    /// # Errors
+    /// If they aren't whole blocks, are more than the matrix has room for, aren't finite, or are too large.
+    pub fn push_f32(&mut self, values: &[f32]) -> Result<(), KernelError> {
+        let (blocks, rest) = values.as_chunks::<BLOCK>();
+        if !rest.is_empty() || !self.partial.is_empty() {
+            return Err(KernelError::Block { k: values.len() });
+        }
+        for block in blocks {
+            let row = self.row();
+            let range = KernelError::Range { row };
+            match self.matrix.format() {
+                Format::Q8_0 => self.push_block(&quantize_q8_0(block).ok_or(range)?)?,
+                Format::Q4_0 => self.push_block(&quantize_q4_0(block).ok_or(range)?)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The matrix, once all of it has arrived.
+    ///
+    /// # Errors
+    /// If some of it is missing.
+    pub fn finish(self) -> Result<PackedMatrix, KernelError> {
+        if self.done == self.expected() && self.partial.is_empty() {
+            Ok(self.matrix)
+        } else {
+            Err(KernelError::Blocks {
+                expected: self.expected(),
+                actual: self.done,
+            })
+        }
+    }
+
+    fn expected(&self) -> usize {
+        self.matrix.n * (self.matrix.k / BLOCK)
+    }
+
+    fn row(&self) -> usize {
+        self.done / (self.matrix.k / BLOCK)
+    }
+
+    fn push_block(&mut self, bytes: &[u8]) -> Result<(), KernelError> {
+        if self.done == self.expected() {
+            return Err(KernelError::Blocks {
+                expected: self.expected(),
+                actual: self.done + 1,
+            });
+        }
+        let per_panel = self.matrix.k / BLOCK;
+        let row = self.row();
+        let (index, column) = (row / PANEL * per_panel + self.done % per_panel, row % PANEL);
+        let finite = match &mut self.matrix.blocks {
+            Blocks::Q8(blocks) => blocks[index].set_column(column, bytes),
+            Blocks::Q4(blocks) => blocks[index].set_column(column, bytes),
+        };
+        self.done += 1;
+        finite.then_some(()).ok_or(KernelError::Scale { row })
+    }
+}
+
+fn filled<B: Block>(count: usize) -> Result<Vec<B>, KernelError> {
+    let bytes = count.saturating_mul(size_of::<B>());
+    let mut blocks = Vec::new();
+    blocks
+        .try_reserve_exact(count)
+        .map_err(|_| KernelError::Memory { bytes })?;
+    blocks.resize(count, B::ZERO);
+    Ok(blocks)
+}
+
+/// Rounds 32 values to a Q8_0 block, as it would stand in a file; none if one isn't finite or out of range.
+pub(crate) fn quantize_q8_0(values: &[f32; BLOCK]) -> Option<[u8; 34]> {
+    let largest = values
+        .iter()
+        .fold(0.0f32, |largest, value| largest.max(value.abs()));
+    let (scale, inverse) = half_scale(values, largest / 127.0)?;
+    let mut bytes = [0; 34];
+    bytes[..2].copy_from_slice(&scale.to_le_bytes());
+    for (byte, value) in bytes[2..].iter_mut().zip(values) {
+        *byte = (value * inverse).round_ties_even().clamp(-127.0, 127.0) as i8 as u8;
+    }
+    Some(bytes)
+}
+
+/// Rounds 32 values to a Q4_0 block: the value of largest magnitude becomes -8, the one nibble without an opposite.
+pub(crate) fn quantize_q4_0(values: &[f32; BLOCK]) -> Option<[u8; 18]> {
+    let largest = values.iter().fold(0.0f32, |largest, &value| {
+        if value.abs() > largest.abs() {
+            value
+        } else {
+            largest
+        }
+    });
+    let (scale, inverse) = half_scale(values, largest / -8.0)?;
+    let nibble = |value: f32| ((value * inverse).round_ties_even().clamp(-8.0, 7.0) + 8.0) as u8;
+    let mut bytes = [0; 18];
+    bytes[..2].copy_from_slice(&scale.to_le_bytes());
+    for (i, byte) in bytes[2..].iter_mut().enumerate() {
+        *byte = nibble(values[i]) | nibble(values[i + 16]) << 4;
+    }
+    Some(bytes)
+}
+
+/// The scale as a half float and the reciprocal of what it was rounded to (zero for zero).
+fn half_scale(values: &[f32; BLOCK], scale: f32) -> Option<(f16, f32)> {
+    let half = f16::from_f32(scale);
+    let finite = half.is_finite() && values.iter().all(|value| value.is_finite());
+    let rounded = half.to_f32();
+    finite.then_some((half, if rounded == 0.0 { 0.0 } else { 1.0 / rounded }))
+}

@@ -1,0 +1,274 @@
+//! WebAssembly: two 128-bit registers to a vector, with or without the relaxed instructions.
+
+use super::{LANES, ROUND, Simd};
+use std::arch::wasm32::*;
+use std::marker::PhantomData;
+
+/// The two or three instructions in which relaxed SIMD differs from simd128.
+pub(crate) trait Level: Copy {
+    /// Sixteen bytes in the form in which this level multiplies them.
+    type Bytes: Copy;
+    /// Bytes from a register.
+    fn bytes(register: v128) -> Self::Bytes;
+    /// As [`Simd::dot_add`], for four lanes.
+    fn dot_add(sums: v128, signed: Self::Bytes, unsigned: Self::Bytes) -> v128;
+    /// `a * b + c`.
+    fn mul_add(a: v128, b: v128, c: v128) -> v128;
+}
+
+/// Instructions that every browser with WebAssembly SIMD has.
+#[derive(Clone, Copy)]
+pub(crate) struct Strict;
+
+impl Level for Strict {
+    // Bytes 0 and 2 of each lane, and bytes 1 and 3, widened to 16 bits: their products pair up within the lane, so
+    // one register of sums is enough and nothing needs shuffling at the end.
+    type Bytes = (v128, v128);
+
+    #[inline(always)]
+    fn bytes(register: v128) -> Self::Bytes {
+        (i16x8_shr(i16x8_shl(register, 8), 8), i16x8_shr(register, 8))
+    }
+    #[inline(always)]
+    fn dot_add(sums: v128, signed: Self::Bytes, unsigned: Self::Bytes) -> v128 {
+        let even = i32x4_dot_i16x8(signed.0, unsigned.0);
+        let odd = i32x4_dot_i16x8(signed.1, unsigned.1);
+        i32x4_add(i32x4_add(sums, even), odd)
+    }
+    #[inline(always)]
+    fn mul_add(a: v128, b: v128, c: v128) -> v128 {
+        f32x4_add(f32x4_mul(a, b), c)
+    }
+}
+
+/// The relaxed instructions. With a 7-bit second operand the dot product is the same integer on every machine.
+#[cfg(feature = "relaxed-simd")]
+#[derive(Clone, Copy)]
+pub(crate) struct Relaxed;
+
+#[cfg(feature = "relaxed-simd")]
+impl Level for Relaxed {
+    type Bytes = v128;
+
+    #[inline(always)]
+    fn bytes(register: v128) -> Self::Bytes {
+        register
+    }
+    #[inline(always)]
+    fn dot_add(sums: v128, signed: Self::Bytes, unsigned: Self::Bytes) -> v128 {
+        i32x4_relaxed_dot_i8x16_i7x16_add(signed, unsigned, sums)
+    }
+    #[inline(always)]
+    fn mul_add(a: v128, b: v128, c: v128) -> v128 {
+        f32x4_relaxed_madd(a, b, c)
+    }
+}
+
+/// A pair of 128-bit registers at one [`Level`].
+#[derive(Clone, Copy)]
+pub(crate) struct Wasm<L>(PhantomData<L>);
+
+impl<L> Wasm<L> {
+    /// A module that holds these instructions was validated as a whole before any of it ran: nothing to detect.
+    #[inline(always)]
+    pub(crate) fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+type Pair = (v128, v128);
+
+#[inline(always)]
+fn each(a: Pair, b: Pair, f: impl Fn(v128, v128) -> v128) -> Pair {
+    (f(a.0, b.0), f(a.1, b.1))
+}
+
+/// The `index`-th 16 bytes of an array.
+#[inline(always)]
+fn load16<T, const N: usize>(values: &[T; N], index: usize) -> v128 {
+    assert!((index + 1) * 16 <= size_of_val(values));
+    // SAFETY: the assertion (on constants, so it costs nothing) keeps the read inside the array; any alignment will
+    // do, and every bit pattern is a v128.
+    unsafe { v128_load(values.as_ptr().cast::<v128>().add(index)) }
+}
+
+/// Writes the `index`-th 16 bytes of an array of numbers.
+#[inline(always)]
+fn store16<T, const N: usize>(register: v128, values: &mut [T; N], index: usize) {
+    assert!((index + 1) * 16 <= size_of_val(values));
+    // SAFETY: the assertion keeps the write inside the array; any alignment will do, and it is called for arrays of
+    // numbers, for which every bit pattern is a value.
+    unsafe { v128_store(values.as_mut_ptr().cast::<v128>().add(index), register) }
+}
+
+impl<L: Level> Simd for Wasm<L> {
+    type F32 = Pair;
+    type I32 = Pair;
+    type Mask = Pair;
+    type Bytes = (L::Bytes, L::Bytes);
+
+    #[inline(always)]
+    fn splat(self, value: f32) -> Pair {
+        let register = f32x4_splat(value);
+        (register, register)
+    }
+    #[inline(always)]
+    fn load(self, values: &[f32; LANES]) -> Pair {
+        (load16(values, 0), load16(values, 1))
+    }
+    #[inline(always)]
+    fn store(self, vector: Pair, values: &mut [f32; LANES]) {
+        store16(vector.0, values, 0);
+        store16(vector.1, values, 1);
+    }
+    #[inline(always)]
+    fn add(self, a: Pair, b: Pair) -> Pair {
+        each(a, b, |a, b| f32x4_add(a, b))
+    }
+    #[inline(always)]
+    fn sub(self, a: Pair, b: Pair) -> Pair {
+        each(a, b, |a, b| f32x4_sub(a, b))
+    }
+    #[inline(always)]
+    fn mul(self, a: Pair, b: Pair) -> Pair {
+        each(a, b, |a, b| f32x4_mul(a, b))
+    }
+    #[inline(always)]
+    fn div(self, a: Pair, b: Pair) -> Pair {
+        each(a, b, |a, b| f32x4_div(a, b))
+    }
+    #[inline(always)]
+    fn mul_add(self, a: Pair, b: Pair, c: Pair) -> Pair {
+        (L::mul_add(a.0, b.0, c.0), L::mul_add(a.1, b.1, c.1))
+    }
+    #[inline(always)]
+    fn min(self, a: Pair, b: Pair) -> Pair {
+        // pmin(x, y) is `y < x ? y : x`, one instruction; the IEEE minimum is seven on x86.
+        each(a, b, |a, b| f32x4_pmin(b, a))
+    }
+    #[inline(always)]
+    fn max(self, a: Pair, b: Pair) -> Pair {
+        each(a, b, |a, b| f32x4_pmax(b, a))
+    }
+    #[inline(always)]
+    fn less(self, a: Pair, b: Pair) -> Pair {
+        each(a, b, |a, b| f32x4_lt(a, b))
+    }
+    #[inline(always)]
+    fn select(self, mask: Pair, yes: Pair, no: Pair) -> Pair {
+        (
+            v128_bitselect(yes.0, no.0, mask.0),
+            v128_bitselect(yes.1, no.1, mask.1),
+        )
+    }
+    #[inline(always)]
+    fn any(self, mask: Pair) -> bool {
+        v128_any_true(v128_or(mask.0, mask.1))
+    }
+    #[inline(always)]
+    fn nonzero(self, bytes: &[u8; LANES]) -> Pair {
+        let word = i64x2_splat(i64::from_le_bytes(*bytes));
+        let wide = i16x8_ne(u16x8_extend_low_u8x16(word), i16x8_splat(0));
+        (i32x4_extend_low_i16x8(wide), i32x4_extend_high_i16x8(wide))
+    }
+    #[inline(always)]
+    fn pow2(self, exponent: Pair) -> Pair {
+        // The rounding constant leaves `exponent + 127` in the low bits; the shift drops everything above them.
+        let biased = self.add(exponent, self.splat(ROUND + 127.0));
+        (i32x4_shl(biased.0, 23), i32x4_shl(biased.1, 23))
+    }
+    #[inline(always)]
+    fn load_f16(self, bits: &[u16; LANES]) -> Pair {
+        // Sign-extended and shifted to where a float has its exponent, a half float is 2^112 times too small, its
+        // denormals included; the mask removes the copies of the sign.
+        let halves = load16(bits, 0);
+        let widen = |bits| {
+            let placed = v128_and(i32x4_shl(bits, 13), u32x4_splat(0x8fff_ffff));
+            f32x4_mul(placed, u32x4_splat((127 + 112) << 23))
+        };
+        (
+            widen(i32x4_extend_low_i16x8(halves)),
+            widen(i32x4_extend_high_i16x8(halves)),
+        )
+    }
+    #[inline(always)]
+    fn load_i16(self, values: &[i16; LANES]) -> Pair {
+        let values = load16(values, 0);
+        self.to_f32((
+            i32x4_extend_low_i16x8(values),
+            i32x4_extend_high_i16x8(values),
+        ))
+    }
+    #[inline(always)]
+    fn to_f32(self, integers: Pair) -> Pair {
+        (
+            f32x4_convert_i32x4(integers.0),
+            f32x4_convert_i32x4(integers.1),
+        )
+    }
+    #[inline(always)]
+    fn low_bytes(self, vectors: [Pair; 4]) -> [i8; 4 * LANES] {
+        let low = |v: Pair| {
+            let byte = u32x4_splat(0xff);
+            i16x8_narrow_i32x4(v128_and(v.0, byte), v128_and(v.1, byte))
+        };
+        let mut bytes = [0; 4 * LANES];
+        store16(
+            u8x16_narrow_i16x8(low(vectors[0]), low(vectors[1])),
+            &mut bytes,
+            0,
+        );
+        store16(
+            u8x16_narrow_i16x8(low(vectors[2]), low(vectors[3])),
+            &mut bytes,
+            1,
+        );
+        bytes
+    }
+    #[inline(always)]
+    fn zero_i32(self) -> Pair {
+        (i32x4_splat(0), i32x4_splat(0))
+    }
+    #[inline(always)]
+    fn load_bytes(self, bytes: &[i8; 4 * LANES]) -> Self::Bytes {
+        (L::bytes(load16(bytes, 0)), L::bytes(load16(bytes, 1)))
+    }
+    #[inline(always)]
+    fn load_nibbles(self, bytes: &[u8; 4 * LANES]) -> (Self::Bytes, Self::Bytes) {
+        let (a, b) = (load16(bytes, 0), load16(bytes, 1));
+        let low = |register| L::bytes(v128_and(register, u8x16_splat(15)));
+        // A shift of bytes is two instructions on x86: this is the same, with the mask already at hand.
+        let high = |register| low(u16x8_shr(register, 4));
+        ((low(a), low(b)), (high(a), high(b)))
+    }
+    #[inline(always)]
+    fn splat_bytes(self, quad: [i8; 4]) -> Self::Bytes {
+        let word = i32::from_le_bytes(quad.map(|byte| byte as u8));
+        let bytes = L::bytes(i32x4_splat(word));
+        (bytes, bytes)
+    }
+    #[inline(always)]
+    fn dot_add(self, sums: Pair, signed: Self::Bytes, unsigned: Self::Bytes) -> Pair {
+        (
+            L::dot_add(sums.0, signed.0, unsigned.0),
+            L::dot_add(sums.1, signed.1, unsigned.1),
+        )
+    }
+    #[inline(always)]
+    fn sum4(self, vectors: [Pair; 4]) -> [f32; 4] {
+        // A transpose: three levels of additions for all four sums together.
+        let [a, b, c, d] = vectors.map(|v| f32x4_add(v.0, v.1));
+        let ab = f32x4_add(
+            i32x4_shuffle::<0, 4, 1, 5>(a, b),
+            i32x4_shuffle::<2, 6, 3, 7>(a, b),
+        );
+        let cd = f32x4_add(
+            i32x4_shuffle::<0, 4, 1, 5>(c, d),
+            i32x4_shuffle::<2, 6, 3, 7>(c, d),
+        );
+        let sums = f32x4_add(i64x2_shuffle::<0, 2>(ab, cd), i64x2_shuffle::<1, 3>(ab, cd));
+        let mut lanes = [0.0; 4];
+        store16(sums, &mut lanes, 0);
+        lanes
+    }
+}
