@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::process::{cargo, run_watching, say};
-use crate::workspace::{Metadata, WASM_TARGET, dist, root};
+use crate::workspace::{Metadata, WASM_TARGET, root};
 use crate::{build, check, tools};
 
 /// What the command line can say.
@@ -131,7 +131,6 @@ fn browser(tally: &mut Tally) {
             .current_dir(folder)
             .env("CHROMIUM", browser.chromium)
             .env("CHROMIUM_FLAGS", tools::CHROMIUM_FLAGS.join(" "))
-            .env("UNMASK_SITE", dist())
             .env("UNMASK_XTASK", std::env::current_exe()?);
         Ok(command)
     });

@@ -1,0 +1,260 @@
+// unmask.js when things go wrong: each failure is an UnmaskError that a person can act on, and the next
+// request works.
+
+import assert from "node:assert/strict";
+
+import { pageTest } from "./harness.mjs";
+
+/**
+ * A test on an empty page that has `failure(promise)`, what an UnmaskError says, and `bart()`, a loaded
+ * model. At its end the client must still answer.
+ */
+function failureTest(name, body, options = {}) {
+  pageTest(name, { bare: true, ...options }, async (test) => {
+    await test.page.evaluate(async (client) => {
+      const { Unmask, UnmaskError } = await import(client);
+      const failure = (promise) =>
+        promise.then(
+          () => "no failure",
+          (error) => {
+            if (!(error instanceof UnmaskError) || error.name !== "UnmaskError") return `not an UnmaskError: ${error}`;
+            return { code: error.code, message: error.message, nextStep: error.nextStep };
+          },
+        );
+      let model;
+      const bart = () => (model ??= Unmask.load("bart-g2p"));
+      Object.assign(window, { Unmask, UnmaskError, failure, bart });
+    }, `${test.url}unmask.js`);
+    await body(test);
+    assert.ok(await works(test.page), "the next request works");
+  });
+}
+
+/** Whether a model loads and answers. */
+const works = (page) =>
+  page.evaluate(async () => (await (await Unmask.load("bart-g2p")).complete("word")).text.length > 0);
+
+/** A failure with this code that says something, and what to do. */
+function isFailure(failure, code, pattern = /./) {
+  assert.equal(failure.code, code, JSON.stringify(failure));
+  for (const sentence of [failure.message, failure.nextStep]) assert.match(sentence, /^["\w].*\.$/su);
+  assert.match(`${failure.message} ${failure.nextStep}`, pattern);
+}
+
+failureTest("sources that are none, or not yet, say what to do", async ({ page }) => {
+  const cases = [
+    ['"no-such-model"', "input", /bart-g2p/],
+    ['"http://[broken"', "input", /address/],
+    ['""', "unsupported", /unmask-pack/],
+    ["undefined", "input", /name/],
+    ["42", "input", /name/],
+    ["{}", "input", /name/],
+    ["[]", "unsupported", /unmask-pack/],
+    ['"hub:owner/name@main"', "unsupported", /unmask-pack/],
+    ['"some/folder/"', "unsupported", /unmask-pack/],
+    ['new File(["x"], "model.safetensors")', "unsupported", /unmask-pack/],
+    ['[new File(["x"], "config.json"), new File(["x"], "model.safetensors")]', "unsupported", /unmask-pack/],
+    ['"bart-g2p", { quantization: "Q1_7" }', "input", /Choose one of/],
+    ['"models/x.gguf", { quantization: "Q8_0" }', "input", /quantization/],
+    ['"bart-g2p", { onprogress: () => {} }', "input", /onProgress/],
+    ['"bart-g2p", { signal: "now" }', "input", /AbortSignal/],
+    ['"models/not-there.gguf"', "network", /404/],
+    ['"models/models.json#x.gguf"', "unsupported", /unmask-pack/],
+  ];
+  for (const [source, code, pattern] of cases) {
+    const failed = await page.evaluate(`failure(Unmask.load(${source}))`);
+    isFailure(failed, code, pattern);
+  }
+}, { expected: [/404/] });
+
+failureTest("damaged files are refused, each in words", async ({ page }) => {
+  const failures = await page.evaluate(async () => {
+    const { models } = await (await fetch("models/models.json")).json();
+    const { file } = models.find((model) => model.name === "bart-g2p");
+    const whole = new Uint8Array(await (await fetch(`models/${file}`)).arrayBuffer());
+    const damaged = {
+      empty: new Uint8Array(),
+      "another format": new TextEncoder().encode("<!doctype html><title>Not found</title>"),
+      "magic alone": whole.slice(0, 4),
+      "cut in its header": whole.slice(0, 1000),
+      "cut in its tensors": whole.slice(0, whole.length - 1),
+      "of a future version": whole.with(4, 99),
+      "with absurd counts": whole.map((byte, i) => (i >= 8 && i < 24 ? 0xff : byte)),
+      "with a long first string": whole.map((byte, i) => (i >= 24 && i < 32 ? 0x7f : byte)),
+    };
+    const failures = {};
+    for (const [name, bytes] of Object.entries(damaged)) {
+      failures[name] = await failure(Unmask.load(new File([bytes], `${name}.gguf`)));
+    }
+    return failures;
+  });
+  assert.equal(Object.keys(failures).length, 8);
+  for (const failed of Object.values(failures)) isFailure(failed, failed.code === "unsupported" ? "unsupported" : "integrity");
+});
+
+failureTest("a file that is not what the catalogue promises is refused and not kept", async ({ page, context }) => {
+  const body = async (route) => Buffer.from(await (await route.fetch()).body());
+  const flip = async (route) => {
+    const bytes = await body(route);
+    bytes[bytes.length - 5] ^= 1;
+    await route.fulfill({ body: bytes });
+  };
+  const cut = async (route) => {
+    const bytes = await body(route);
+    await route.fulfill({ body: bytes.subarray(0, bytes.length - 100) });
+  };
+  for (const damage of [flip, cut]) {
+    await context.route("**/*.gguf", damage);
+    isFailure(await page.evaluate(() => failure(Unmask.load("bart-g2p"))), "integrity", /bart-g2p/);
+    await context.unroute("**/*.gguf", damage);
+  }
+  const phase = await page.evaluate(async () => {
+    let phase;
+    await Unmask.load("bart-g2p", { onProgress: (progress) => (phase = progress.phase) });
+    return phase;
+  });
+  assert.equal(phase, "download");
+});
+
+failureTest("a network that fails says so", async ({ page, context }) => {
+  const offline = (route) => route.abort("internetdisconnected");
+  await context.route("**/models/**", offline);
+  isFailure(await page.evaluate(() => failure(Unmask.load("bart-g2p"))), "network", /connection/);
+  await context.unroute("**/models/**", offline);
+
+  const refused = (route) => route.fulfill({ status: 503, body: "" });
+  await context.route("**/models/**", refused);
+  isFailure(await page.evaluate(() => failure(Unmask.load("bart-g2p"))), "network", /503/);
+  await context.unroute("**/models/**", refused);
+
+  const nonsense = (route) => route.fulfill({ contentType: "text/html", body: "<!doctype html>" });
+  await context.route("**/models.json", nonsense);
+  isFailure(await page.evaluate(() => failure(Unmask.load("bart-g2p"))), "integrity", /models\.json/);
+  await context.unroute("**/models.json", nonsense);
+}, { expected: [/INTERNET_DISCONNECTED/, /503/] });
+
+failureTest("texts and options that make no sense say which", async ({ page }) => {
+  const cases = [
+    ['bert.fillMask("No mask here.")', "input", /\[MASK\]/],
+    ['bert.fillMask("")', "input", /empty/],
+    ['bert.fillMask("  ")', "input", /empty/],
+    ["bert.fillMask(null)", "input", /string/],
+    ["bert.fillMask()", "input", /string/],
+    ['bert.fillMask(["[MASK]"])', "input", /string/],
+    ['bert.fillMask("[MASK]", { topk: 3 })', "input", /topK/],
+    ['bert.fillMask("[MASK]", { topK: -1 })', "input", /topK/],
+    ['bert.fillMask("[MASK]", { topK: 1.5 })', "input", /topK/],
+    ['bert.fillMask("[MASK]", { topK: "3" })', "input", /topK/],
+    ['bert.fillMask("[MASK]", 3)', "input", /options/],
+    ['bert.fillMask("[MASK]", { mask: { encoder: { pattern: "diagonal" } } })', "input", /causal/],
+    ['bert.fillMask("[MASK]", { mask: { self: { pattern: "causal" } } })', "input", /encoder/],
+    ['bert.fillMask("[MASK]", { mask: { encoder: { pattern: "custom", queries: 1, keys: 1, allowed: [1] } } })', "input"],
+    ['bert.fillMask("[MASK]", { mask: { encoder: { pattern: "custom", queries: 9, keys: 9, allowed: [2] } } })', "input"],
+    ['bert.nextSentence("One sentence.")', "input", /string/],
+    ["bert.embed('one text')", "input", /array/],
+    ["bert.embed([1])", "input", /string/],
+    ['bert.complete("Write on.")', "unsupported", /BART/],
+    ['bert.classify("Some text.", { head: "no-such-head" })', "input|unsupported"],
+    ['bart.fillMask("[MASK]")', "unsupported", /BERT/],
+    ['bart.complete("")', "input", /empty/],
+    ['bart.complete("word", { task: "no-such-task" })', "input", /task/],
+    ['bart.complete("word", { numBeams: 0 })', "input", /beam/],
+    ['bart.complete("word", { numBeams: 1000000 })', "input", /beam/],
+    ['bart.complete("word", { temperature: NaN })', "input", /temperature/],
+    ['bart.complete("word", { temperature: -1 })', "input", /temperature/],
+    ['bart.complete("word", { topP: 2, temperature: 1 })', "input", /top_p/],
+    ['bart.complete("word", { maxNewTokens: 0 })', "input", /token/],
+    ['bart.complete("word", { seed: 2 ** 60 })', "input", /seed/],
+    ['bart.generate("word", { temprature: 1 }).next()', "input", /temprature/],
+    ['bart.attention("word", { target: 7 })', "input", /string/],
+  ];
+  await page.evaluate(async () => {
+    [window.bert, window.bart] = await Promise.all([Unmask.load("bert"), Unmask.load("bart-g2p")]);
+  });
+  for (const [call, code, pattern] of cases) {
+    const failed = await page.evaluate(`failure(${call})`);
+    isFailure(failed, code.split("|").find((code) => code === failed.code), pattern);
+  }
+});
+
+failureTest("a long text is cut where it says, and lone surrogates change no position", async ({ page }) => {
+  const { long, short, tokens, filled } = await page.evaluate(async () => {
+    const bert = await Unmask.load("bert");
+    const text = "word ".repeat(20_000);
+    return {
+      long: (await bert.tokenize(text)).truncation,
+      short: "truncation" in (await bert.tokenize("word")),
+      tokens: await bert.tokenize("a \uD83D b \uDE00 c"),
+      filled: (await bert.fillMask(`[MASK] ${text}`)).truncation,
+    };
+  });
+  assert.equal(long.kept + long.dropped, 20_000);
+  assert.equal(long.from, 5 * long.kept);
+  assert.equal(filled.kept, long.kept);
+  assert.equal(short, false);
+  const places = tokens.filter((token) => /^[abc]$/.test(token.text)).map((token) => [token.start, token.end]);
+  assert.deepEqual(places, [[0, 1], [4, 5], [8, 9]]);
+});
+
+failureTest("a text beyond all measure is refused", async ({ page }) => {
+  const failed = await page.evaluate(async () => failure((await bart()).complete("word ".repeat(400_000))));
+  isFailure(failed, "input", /text/);
+});
+
+failureTest("a disposed model answers no more, and another handle to the same file does", async ({ page }) => {
+  const { failures, text } = await page.evaluate(async () => {
+    const [gone, stays] = [await Unmask.load("bart-g2p"), await Unmask.load("bart-g2p")];
+    await gone.dispose();
+    await gone.dispose();
+    const failures = [await failure(gone.complete("word")), await failure(gone.tokenize("word"))];
+    return { failures, text: (await stays.complete("word")).text };
+  });
+  for (const failed of failures) isFailure(failed, "input", /disposed/);
+  assert.ok(text.length > 0);
+});
+
+/** Takes all the memory that the running engine can have, from inside, so that its next large request traps. */
+async function exhaustMemory(page) {
+  const [worker] = page.workers();
+  await worker.evaluate(async () => {
+    const entry = performance.getEntriesByType("resource").find(({ name }) => name.endsWith("unmask_worker.js"));
+    const { default: init } = await import(entry.name);
+    const wasm = await init();
+    for (let bytes = 1 << 28; bytes >= 1 << 16; bytes >>= 1) {
+      try {
+        for (;;) wasm.__wbindgen_malloc(bytes, 1);
+      } catch {
+        // That was the last piece of this size.
+      }
+    }
+  });
+}
+
+failureTest("an engine that breaks fails what is pending, and the next call starts it anew", async ({ page }) => {
+  await page.evaluate(async () => {
+    window.model = await bart();
+    window.before = (await model.complete("recovery")).text;
+  });
+  await exhaustMemory(page);
+  const failures = await page.evaluate(async () =>
+    Promise.all([
+      failure(Unmask.load("bert")),
+      failure(model.complete("recovery")),
+      failure(model.generate("recovery").next()),
+    ]),
+  );
+  for (const failed of failures) isFailure(failed, "memory", /memory/);
+  assert.equal(page.workers().length, 0, "the broken engine is gone");
+  const same = await page.evaluate(async () => (await model.complete("recovery")).text === before);
+  assert.ok(same, "the model came back by itself");
+});
+
+failureTest("an engine whose files are missing says so, and can be tried again", async ({ page, context }) => {
+  const missing = (route) => route.fulfill({ status: 404, body: "" });
+  await context.route("**/*.wasm", missing);
+  isFailure(await page.evaluate(() => failure(Unmask.load("bart-g2p"))), "engine", /engine/);
+  await context.unroute("**/*.wasm", missing);
+  await context.route("**/worker.js", missing);
+  isFailure(await page.evaluate(() => failure(Unmask.load("bart-g2p"))), "engine", /engine/);
+  await context.unroute("**/worker.js", missing);
+}, { expected: [/404/] });
