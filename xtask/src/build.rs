@@ -25,14 +25,14 @@ const ENGINE_BUDGET: usize = 1_300_000;
 struct Artifact {
     /// The folder that it gets beside `worker.js`.
     name: &'static str,
-    /// Instructions beyond those that `.cargo/config.toml` asks for.
-    target_features: &'static str,
+    /// Instructions beyond those that `.cargo/config.toml` asks for, such as `+relaxed-simd`.
+    target_features: Option<&'static str>,
 }
 
 /// Every build of the engine that the site carries; `worker.js` chooses among them.
 const ARTIFACTS: &[Artifact] = &[Artifact {
     name: "simd128",
-    target_features: "+simd128",
+    target_features: None,
 }];
 
 /// Builds page and engine, writes the site, and prints what it weighs.
@@ -76,15 +76,21 @@ fn build_engine(wasm_bindgen: &Path) -> Result<String> {
     let staging = dist().join("engine/staging");
     for artifact in ARTIFACTS {
         say(&format!("Building the engine for {}", artifact.name));
-        let features = format!(
-            "target.{WASM_TARGET}.rustflags=[\"-C\", \"target-feature={}\"]",
-            artifact.target_features
-        );
-        run_command(
-            cargo("build")
-                .args(["--package=unmask-worker", "--lib", "--release"])
-                .args(["--target", WASM_TARGET, "--config", &features]),
-        )?;
+        let mut build = cargo("build");
+        build.args([
+            "--package=unmask-worker",
+            "--lib",
+            "--release",
+            "--target",
+            WASM_TARGET,
+        ]);
+        if let Some(features) = artifact.target_features {
+            // Cargo adds this to the flags it finds in `.cargo/config.toml`.
+            let flags =
+                format!("target.{WASM_TARGET}.rustflags=['-C', 'target-feature={features}']");
+            build.args(["--config", &flags]);
+        }
+        run_command(&mut build)?;
         run_command(
             Command::new(wasm_bindgen.join("wasm-bindgen"))
                 .args(["--target=web", "--no-typescript", "--out-dir"])
