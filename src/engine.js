@@ -1,0 +1,30 @@
+// The page's way to the engine: the public module unmask.js, fetched when it is first needed.
+
+let module;
+
+function client() {
+  module ??= import(new URL("unmask.js", document.baseURI).href).catch((error) => {
+    module = undefined; // the next call tries again
+    throw error;
+  });
+  return module;
+}
+
+/** The parsed catalogue, models.json. */
+export async function catalogue() {
+  const url = new URL("models/models.json", document.baseURI);
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${url.pathname}: ${response.status}`);
+  return response.json();
+}
+
+/** Loads a model by name; onProgress gets { loaded, total }. */
+export async function load(name, onProgress) {
+  const { Unmask } = await client();
+  return Unmask.load(name, { onProgress });
+}
+
+/** Runs model.generate, hands over each step, and returns the finished text. */
+export async function generate(model, text, options, onStep) {
+  for await (const step of model.generate(text, options)) onStep(step);
+}

@@ -1,0 +1,240 @@
+//! Everything that the page's panels share: the reader's sentence, the models, their answers, what is pointed at.
+
+use leptos::prelude::*;
+use unmask_protocol::{FilledMask, GenerateOptions};
+
+use crate::engine;
+use crate::latest::Latest;
+use crate::slot::Slot;
+use crate::state::attention::{Attentions, Head};
+use crate::state::catalogue::Catalogue;
+use crate::state::links::Pointer;
+use crate::state::ramp::Scheme;
+use crate::state::sentence::Sentence;
+use crate::state::shapes::Sight;
+use crate::writing::{Stage, Writing};
+
+/// Candidates shown for a mask.
+const TOP_K: usize = 5;
+/// Texts with more words than this get no matrices: they would be finer than pixels.
+pub const MOST_WORDS: usize = 120;
+/// The task for which BART reads one word instead of the sentence.
+pub const PRONOUNCE: &str = "pronounce";
+
+/// The opening sentence and the word that it hides: what comes after the mask decides what belongs there.
+const OPENING: (&str, &str) = (
+    "She took her dog to the vet because it would not stop barking.",
+    "dog",
+);
+
+/// Which layer and head of a model is shown.
+#[derive(Clone, Copy)]
+pub struct Lens {
+    /// Layer, counted from 0.
+    pub layer: RwSignal<usize>,
+    /// Head, or the mean over them.
+    pub head: RwSignal<Head>,
+}
+
+/// The page's shared state, provided as a context.
+#[derive(Clone, Copy)]
+pub struct Page {
+    /// What this site carries.
+    pub catalogue: RwSignal<Catalogue>,
+    /// The reader's text.
+    pub sentence: RwSignal<Sentence>,
+    /// The model that fills.
+    pub bert: Slot,
+    /// The model that writes.
+    pub bart: Slot,
+    /// How BERT may look.
+    pub sight: RwSignal<Sight>,
+    /// BERT's candidates for every mask.
+    pub fills: Latest<Vec<FilledMask>>,
+    /// BERT's attention.
+    pub bert_attention: Latest<Attentions>,
+    /// The word BART pronounces, by its place in the sentence; none takes the salient one.
+    pub spoken: RwSignal<Option<usize>>,
+    /// What BART does, where it can do several things.
+    pub task: RwSignal<Option<String>>,
+    /// Beams of BART's search.
+    pub beams: RwSignal<usize>,
+    /// What BART writes.
+    pub writing: Writing,
+    /// BART's attention over source and output.
+    pub bart_attention: Latest<Attentions>,
+    /// What is pointed at in the matrices.
+    pub pointer: RwSignal<Option<Pointer>>,
+    /// Layer and head of BERT's matrix.
+    pub bert_lens: Lens,
+    /// Layer and head of BART's matrices.
+    pub bart_lens: Lens,
+    /// Light or dark.
+    pub scheme: RwSignal<Scheme>,
+}
+
+impl Page {
+    /// The page as it opens, with every question wired to what it depends on.
+    pub fn new() -> Self {
+        let sentence = RwSignal::new(Sentence::hiding(OPENING.0, OPENING.1));
+        let bert = Slot::new("bert");
+        let bart = Slot::new("bart-g2p");
+        let sight = RwSignal::new(Sight::default());
+        let writing = Writing::new();
+        let fills = Latest::new(
+            move || {
+                let text = sentence
+                    .with(|sentence| (sentence.hidden_count() > 0).then(|| sentence.masked()))?;
+                Some((bert.model()?, text, sight.get().pattern()))
+            },
+            |(model, text, mask), signal| async move {
+                model.fill_mask(&text, TOP_K, mask, signal).await
+            },
+        );
+        let bert_attention = Latest::new(
+            move || {
+                let text = sentence.with(|sentence| {
+                    let words = sentence.words().len();
+                    (1..=MOST_WORDS).contains(&words).then(|| sentence.masked())
+                })?;
+                Some((bert.model()?, text, sight.get().pattern()))
+            },
+            |(model, text, mask), signal| async move {
+                model.attention(&text, None, None, mask, signal).await
+            },
+        );
+        let bart_attention = Latest::new(
+            move || {
+                let draft = writing.draft.get();
+                let done = matches!(draft.stage, Stage::Finished | Stage::Stopped);
+                let ask = done && !draft.text().is_empty();
+                let model = bart.model()?;
+                ask.then(|| {
+                    (
+                        model,
+                        draft.source.clone(),
+                        draft.text().to_owned(),
+                        draft.controls,
+                    )
+                })
+            },
+            |(model, source, target, controls), signal| async move {
+                let task = controls.task.as_deref();
+                model
+                    .attention(&source, Some(&target), task, None, signal)
+                    .await
+            },
+        );
+        let lens = |layer| Lens {
+            layer: RwSignal::new(layer),
+            head: RwSignal::new(Head::Mean),
+        };
+        let page = Self {
+            catalogue: RwSignal::new(Catalogue::default()),
+            sentence,
+            bert,
+            bart,
+            sight,
+            fills,
+            bert_attention,
+            spoken: RwSignal::new(None),
+            task: RwSignal::new(None),
+            beams: RwSignal::new(1),
+            writing,
+            bart_attention,
+            pointer: RwSignal::new(None),
+            bert_lens: lens(0),
+            bart_lens: lens(0),
+            scheme: RwSignal::new(Scheme::default()),
+        };
+        page.write_when_anything_changes();
+        page
+    }
+
+    /// The page of the current view tree.
+    pub fn expect() -> Self {
+        expect_context()
+    }
+
+    /// Reads the catalogue and, if `at_once`, starts loading both models.
+    pub fn open(self, at_once: bool) {
+        leptos::task::spawn_local(async move {
+            // Without a catalogue the models' own errors say what is wrong; only the sizes stay unknown.
+            if let Ok(catalogue) = engine::catalogue().await {
+                if let Some(writer) = catalogue.writers().into_iter().next() {
+                    self.bart.name.set(writer);
+                }
+                self.catalogue.set(catalogue);
+            }
+            if at_once {
+                self.bert.load();
+                self.bart.load();
+            }
+        });
+    }
+
+    /// What BART is to do: the reader's choice where the model can do it, or else its first task.
+    pub fn current_task(self) -> Option<String> {
+        let tasks = self.bart.model()?.info.tasks;
+        let chosen = self.task.get().filter(|task| tasks.contains(task));
+        chosen.or_else(|| tasks.into_iter().next())
+    }
+
+    /// The place of the word that BART pronounces (tracked).
+    pub fn spoken_word(self) -> Option<usize> {
+        self.sentence.with(|sentence| {
+            let words = sentence.words();
+            let chosen = self.spoken.get().filter(|&index| index < words.len());
+            chosen.or_else(|| sentence.salient_word())
+        })
+    }
+
+    /// The text of the word at `index`; a hidden one is what BERT thinks of first, or what it hides.
+    pub fn word_text(self, index: usize) -> Option<String> {
+        self.sentence.with(|sentence| {
+            let word = sentence.words().get(index)?.clone();
+            if !word.hidden {
+                return Some(sentence.text()[word.range].to_owned());
+            }
+            let mask = sentence.mask_index(index)?;
+            let guess = self.fills.answer.with(|answer| {
+                let candidates = &answer.value.as_ref()?.get(mask)?.candidates;
+                Some(candidates.first()?.text.trim().to_owned())
+            });
+            guess.or_else(|| sentence.original(mask).map(str::to_owned))
+        })
+    }
+
+    /// What BART reads (tracked).
+    fn source(self, task: Option<&str>) -> Option<String> {
+        if task == Some(PRONOUNCE) {
+            return self.word_text(self.spoken_word()?);
+        }
+        let masked = self.sentence.with(Sentence::masked);
+        let own_mask = self.bart.model()?.info.mask_token;
+        let text = match own_mask {
+            Some(own) => masked.replace(crate::state::sentence::MASK, &own),
+            None => masked,
+        };
+        (!text.trim().is_empty()).then_some(text)
+    }
+
+    fn write_when_anything_changes(self) {
+        let request = Memo::new(move |_| {
+            let task = self.current_task();
+            let controls = GenerateOptions {
+                num_beams: Some(self.beams.get()),
+                task: task.clone(),
+                ..GenerateOptions::default()
+            };
+            self.source(task.as_deref())
+                .map(|source| (source, controls))
+        });
+        Effect::new(move || match (self.bart.model(), request.get()) {
+            (Some(model), Some((source, controls))) => {
+                self.writing.start(model, source, controls);
+            }
+            _ => self.writing.clear(),
+        });
+    }
+}

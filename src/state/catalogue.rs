@@ -1,0 +1,105 @@
+//! What the page reads of the catalogue, `models.json`: names, sizes and tasks to show before anything is loaded.
+
+use serde::Deserialize;
+
+/// The models that this site carries.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+pub struct Catalogue {
+    /// One entry per file.
+    pub models: Vec<Entry>,
+}
+
+/// One model file.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(default)]
+pub struct Entry {
+    /// By which it is asked for.
+    pub name: String,
+    /// Size of the file.
+    pub bytes: u64,
+    /// Generation tasks by name.
+    pub tasks: Vec<String>,
+}
+
+/// Tasks that BART writes for, in the order in which the page prefers them.
+const WRITING: [&str; 6] = [
+    "denoise",
+    "summarize",
+    "continue",
+    "answer",
+    "translate",
+    "pronounce",
+];
+
+impl Catalogue {
+    /// Size of a model's file, where it is listed.
+    pub fn bytes(&self, name: &str) -> Option<u64> {
+        self.entry(name).map(|entry| entry.bytes)
+    }
+
+    /// Names of the models that write, the preferred one first.
+    pub fn writers(&self) -> Vec<String> {
+        let rank = |entry: &Entry| {
+            let ranks = entry.tasks.iter();
+            ranks
+                .filter_map(|task| WRITING.iter().position(|known| known == task))
+                .min()
+        };
+        let mut writers: Vec<(usize, &str)> = self
+            .models
+            .iter()
+            .filter_map(|entry| Some((rank(entry)?, entry.name.as_str())))
+            .collect();
+        writers.sort_by_key(|(rank, _)| *rank);
+        writers.dedup_by_key(|(_, name)| *name);
+        writers
+            .into_iter()
+            .map(|(_, name)| name.to_owned())
+            .collect()
+    }
+
+    fn entry(&self, name: &str) -> Option<&Entry> {
+        self.models.iter().find(|entry| entry.name == name)
+    }
+}
+
+/// What a task does, in the words of a choice.
+pub fn task_label(task: &str) -> &str {
+    match task {
+        "denoise" => "restore the text",
+        "summarize" => "summarize",
+        "continue" => "go on writing",
+        "answer" => "answer",
+        "translate" => "translate",
+        "pronounce" => "pronounce a word",
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(name: &str, tasks: &[&str]) -> Entry {
+        Entry {
+            name: name.into(),
+            bytes: 7,
+            tasks: tasks.iter().map(|&task| task.into()).collect(),
+        }
+    }
+
+    #[test]
+    fn a_larger_bart_goes_before_the_one_that_pronounces() {
+        let catalogue = Catalogue {
+            models: vec![
+                entry("bert", &["fill-mask"]),
+                entry("bart-g2p", &["pronounce"]),
+                entry("bart", &["denoise", "summarize"]),
+                entry("bart", &["denoise", "summarize"]),
+            ],
+        };
+        assert_eq!(catalogue.writers(), ["bart", "bart-g2p"]);
+        assert_eq!(catalogue.bytes("bart-g2p"), Some(7));
+        assert_eq!(catalogue.bytes("gpt"), None);
+    }
+}

@@ -1,0 +1,64 @@
+//! Numbers as a reader reads them.
+
+/// A probability or weight as a percentage: whole from ten up, one decimal below, and never "0" for
+/// something that is more than nothing.
+pub fn percent(value: f32) -> String {
+    let tenths = (value * 1000.0).round() as u32;
+    match tenths {
+        0 if value > 0.0 => "<0.1%".into(),
+        0 => "0%".into(),
+        1..100 => format!("{}.{}%", tenths / 10, tenths % 10),
+        _ => format!("{}%", (tenths + 5) / 10),
+    }
+}
+
+/// Bytes in megabytes with one decimal, or kilobytes below one.
+pub fn bytes(count: u64) -> String {
+    match count {
+        0..1_000_000 => format!("{} KB", count.div_ceil(1000)),
+        _ => {
+            let tenths = (count + 50_000) / 100_000;
+            format!("{}.{} MB", tenths / 10, tenths % 10)
+        }
+    }
+}
+
+/// A count with its unit: thousands, millions.
+pub fn count(value: u64) -> String {
+    match value {
+        0..10_000 => value.to_string(),
+        10_000..1_000_000 => format!("{} thousand", value / 1000),
+        _ => {
+            let tenths = (value + 50_000) / 100_000;
+            format!("{}.{} million", tenths / 10, tenths % 10)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentages_never_claim_nothing_for_something() {
+        let cases = [
+            (0.0, "0%"),
+            (0.0001, "<0.1%"),
+            (0.012, "1.2%"),
+            (0.0999, "10%"),
+            (0.417, "42%"),
+            (1.0, "100%"),
+        ];
+        for (value, text) in cases {
+            assert_eq!(percent(value), text);
+        }
+    }
+
+    #[test]
+    fn sizes_carry_their_unit() {
+        assert_eq!(bytes(812_345), "813 KB");
+        assert_eq!(bytes(25_149_000), "25.1 MB");
+        assert_eq!(count(750_000), "750 thousand");
+        assert_eq!(count(22_713_216), "22.7 million");
+    }
+}

@@ -1,0 +1,13 @@
+//! What the page knows, apart from how it looks: plain Rust, tested natively.
+
+pub mod attention;
+pub mod catalogue;
+pub mod format;
+pub mod geometry;
+pub mod grid;
+pub mod links;
+pub mod marked;
+pub mod ramp;
+pub mod sentence;
+pub mod shapes;
+pub mod summary;

@@ -1,0 +1,317 @@
+//! The reader's sentence: its words, which of them are hidden, and what stood there.
+
+use std::ops::Range;
+
+/// What the engine reads as a hidden word.
+pub const MASK: &str = "[MASK]";
+
+/// A word of the sentence, or the mask in its place. Ranges are byte offsets into the text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Word {
+    /// Where it stands.
+    pub range: Range<usize>,
+    /// Whether a mask stands here.
+    pub hidden: bool,
+}
+
+/// A text with hidden words that remembers what it hides.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sentence {
+    text: String,
+    /// One entry per mask in the text's order: the word that was hidden, where a click hid it.
+    originals: Vec<Option<String>>,
+}
+
+impl Sentence {
+    /// A sentence as typed.
+    pub fn new(text: impl Into<String>) -> Self {
+        let text = text.into();
+        let originals = vec![None; mask_count(&text)];
+        Self { text, originals }
+    }
+
+    /// `text` with its first occurrence of `word` hidden; the text as it is where it has no such word.
+    pub fn hiding(text: &str, word: &str) -> Self {
+        let mut sentence = Self::new(text);
+        let place = words(text)
+            .iter()
+            .position(|candidate| &text[candidate.range.clone()] == word);
+        if let Some(index) = place {
+            sentence.toggle(index);
+        }
+        sentence
+    }
+
+    /// The text as the field shows it.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The words and masks, in order.
+    pub fn words(&self) -> Vec<Word> {
+        words(&self.text)
+    }
+
+    /// How many words are hidden.
+    pub fn hidden_count(&self) -> usize {
+        self.originals.len()
+    }
+
+    /// The text with every spelling of the mask (`[mask]`, `<mask>`, `___`) as [`MASK`].
+    pub fn masked(&self) -> String {
+        let mut masked = String::with_capacity(self.text.len());
+        let mut copied = 0;
+        for mask in self.words().iter().filter(|word| word.hidden) {
+            masked.push_str(&self.text[copied..mask.range.start]);
+            masked.push_str(MASK);
+            copied = mask.range.end;
+        }
+        masked.push_str(&self.text[copied..]);
+        masked
+    }
+
+    /// The word that `mask` (counted from 0) hides, where it is known.
+    pub fn original(&self, mask: usize) -> Option<&str> {
+        self.originals.get(mask)?.as_deref()
+    }
+
+    /// Which mask the word at `index` is, counted from 0.
+    pub fn mask_index(&self, index: usize) -> Option<usize> {
+        let words = self.words();
+        words.get(index)?.hidden.then(|| {
+            words[..index]
+                .iter()
+                .filter(|earlier| earlier.hidden)
+                .count()
+        })
+    }
+
+    /// Takes a newly typed text, keeping what is known of the masks outside the stretch that changed.
+    pub fn edit(&mut self, text: String) {
+        let prefix = common_prefix(&self.text, &text);
+        let suffix = common_prefix_rev(&self.text[prefix..], &text[prefix..]);
+        let before = self.masks_within(0..prefix);
+        let after = self.masks_within(self.text.len() - suffix..self.text.len());
+        let count = mask_count(&text);
+        let mut originals = vec![None; count];
+        for (slot, original) in originals.iter_mut().zip(&self.originals[before]) {
+            slot.clone_from(original);
+        }
+        for (slot, original) in originals
+            .iter_mut()
+            .rev()
+            .zip(self.originals[after].iter().rev())
+        {
+            slot.clone_from(original);
+        }
+        *self = Self { text, originals };
+    }
+
+    /// Hides the word at `index`, or brings it back. A mask that the reader typed has nothing to bring
+    /// back and stays.
+    pub fn toggle(&mut self, index: usize) {
+        let words = self.words();
+        let Some(word) = words.get(index) else {
+            return;
+        };
+        let mask = words[..index]
+            .iter()
+            .filter(|earlier| earlier.hidden)
+            .count();
+        if !word.hidden {
+            let original = self.text[word.range.clone()].to_owned();
+            self.text.replace_range(word.range.clone(), MASK);
+            self.originals.insert(mask, Some(original));
+        } else if let Some(original) = self.originals[mask].take() {
+            self.text.replace_range(word.range.clone(), &original);
+            self.originals.remove(mask);
+        }
+    }
+
+    /// The word worth saying aloud: the longest one in sight, the later of two.
+    pub fn salient_word(&self) -> Option<usize> {
+        self.words()
+            .iter()
+            .enumerate()
+            .filter(|(_, word)| !word.hidden)
+            .max_by_key(|(_, word)| self.text[word.range.clone()].chars().count())
+            .map(|(index, _)| index)
+    }
+
+    /// Indices of the masks that lie wholly within a stretch of the text.
+    fn masks_within(&self, stretch: Range<usize>) -> Range<usize> {
+        let words = self.words();
+        let masks = || words.iter().filter(|word| word.hidden);
+        let start = masks()
+            .filter(|mask| mask.range.start < stretch.start)
+            .count();
+        let end = masks().filter(|mask| mask.range.end <= stretch.end).count();
+        start..end.max(start)
+    }
+}
+
+/// The words and masks of a text; punctuation and spaces lie between them.
+pub fn words(text: &str) -> Vec<Word> {
+    let mut words = Vec::new();
+    let mut at = 0;
+    while let Some(first) = text[at..].chars().next() {
+        let rest = &text[at..];
+        let (length, hidden) = match mask_length(rest) {
+            Some(length) => (length, true),
+            None => (word_length(rest), false),
+        };
+        if length > 0 {
+            words.push(Word {
+                range: at..at + length,
+                hidden,
+            });
+        }
+        at += if length > 0 { length } else { first.len_utf8() };
+    }
+    words
+}
+
+fn mask_count(text: &str) -> usize {
+    words(text).iter().filter(|word| word.hidden).count()
+}
+
+/// Length of the mask that `text` begins with, in any of its spellings.
+fn mask_length(text: &str) -> Option<usize> {
+    let underscores = text.bytes().take_while(|&byte| byte == b'_').count();
+    if underscores >= 3 {
+        return Some(underscores);
+    }
+    [MASK, "<mask>"].iter().find_map(|mask| {
+        let start = text.get(..mask.len())?;
+        start.eq_ignore_ascii_case(mask).then_some(mask.len())
+    })
+}
+
+/// Length of the word that `text` begins with: letters and digits, with apostrophes and hyphens inside.
+fn word_length(text: &str) -> usize {
+    let mut end = 0;
+    for (at, character) in text.char_indices() {
+        let joins = matches!(character, '\'' | '’' | '-') && at > 0;
+        if character.is_alphanumeric() {
+            end = at + character.len_utf8();
+        } else if !joins {
+            break;
+        }
+    }
+    end
+}
+
+fn common_prefix(a: &str, b: &str) -> usize {
+    a.chars()
+        .zip(b.chars())
+        .take_while(|(x, y)| x == y)
+        .map(|(x, _)| x.len_utf8())
+        .sum()
+}
+
+fn common_prefix_rev(a: &str, b: &str) -> usize {
+    a.chars()
+        .rev()
+        .zip(b.chars().rev())
+        .take_while(|(x, y)| x == y)
+        .map(|(x, _)| x.len_utf8())
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(text: &str) -> Vec<&str> {
+        words(text)
+            .into_iter()
+            .map(|word| &text[word.range])
+            .collect()
+    }
+
+    #[test]
+    fn words_leave_punctuation_out_and_keep_it_inside() {
+        assert_eq!(
+            texts("“Don’t,” said the well-known naïf -- twice."),
+            ["Don’t", "said", "the", "well-known", "naïf", "twice"]
+        );
+        assert!(texts(" … ?! ").is_empty());
+    }
+
+    #[test]
+    fn every_spelling_of_the_mask_is_understood() {
+        let sentence = Sentence::new("a [mask], a <MASK> and ____.");
+        assert_eq!(sentence.hidden_count(), 3);
+        assert_eq!(sentence.masked(), "a [MASK], a [MASK] and [MASK].");
+    }
+
+    #[test]
+    fn hiding_and_revealing_a_word_gives_the_text_back() {
+        let mut sentence = Sentence::new("The cat sat.");
+        sentence.toggle(1);
+        assert_eq!(sentence.text(), "The [MASK] sat.");
+        assert_eq!(sentence.original(0), Some("cat"));
+        sentence.toggle(2);
+        assert_eq!(sentence.text(), "The [MASK] [MASK].");
+        sentence.toggle(1);
+        assert_eq!(sentence.text(), "The cat [MASK].");
+        assert_eq!(sentence.original(0), Some("sat"));
+    }
+
+    #[test]
+    fn a_typed_mask_has_nothing_to_reveal() {
+        let mut sentence = Sentence::new("The [MASK] sat.");
+        sentence.toggle(1);
+        assert_eq!(sentence.text(), "The [MASK] sat.");
+        sentence.toggle(99);
+        assert_eq!(sentence.text(), "The [MASK] sat.");
+    }
+
+    #[test]
+    fn typing_elsewhere_keeps_what_the_masks_hide() {
+        let mut sentence = Sentence::new("The cat sat on the mat.");
+        sentence.toggle(1);
+        sentence.toggle(5);
+        sentence.edit("The [MASK] slept and slept on the [MASK].".into());
+        assert_eq!(sentence.original(0), Some("cat"));
+        assert_eq!(sentence.original(1), Some("mat"));
+        sentence.edit("The [MASK] slept [MASK] slept on the [MASK].".into());
+        assert_eq!(sentence.original(1), None);
+        assert_eq!(sentence.original(2), Some("mat"));
+        sentence.edit("on the [MASK].".into());
+        assert_eq!(sentence.hidden_count(), 1);
+        assert_eq!(sentence.original(0), Some("mat"));
+    }
+
+    #[test]
+    fn editing_anything_into_anything_keeps_one_entry_per_mask() {
+        let texts = [
+            "",
+            "[MASK]",
+            "[MASK][MASK]",
+            "é[MASK]é",
+            "____[MASK]____",
+            "[MAS",
+            "a b",
+        ];
+        for from in texts {
+            for to in texts {
+                let mut sentence = Sentence::new(from);
+                sentence.edit(to.into());
+                assert_eq!(
+                    sentence.hidden_count(),
+                    mask_count(to),
+                    "{from:?} to {to:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_salient_word_is_the_longest_in_sight() {
+        let sentence = Sentence::hiding("A small elephant sneezed.", "elephant");
+        assert_eq!(sentence.text(), "A small [MASK] sneezed.");
+        assert_eq!(sentence.salient_word(), Some(3));
+        assert_eq!(Sentence::new("[MASK]!").salient_word(), None);
+    }
+}

@@ -1,0 +1,180 @@
+//! What BART writes, token by token.
+
+use leptos::prelude::*;
+use unmask_protocol::Step;
+
+use super::choice::Choice;
+use super::error_note::ErrorNote;
+use super::loading::Loading;
+use super::word_strip::WordStrip;
+use crate::page::{PRONOUNCE, Page};
+use crate::slot::Slot;
+use crate::state::catalogue::task_label;
+use crate::state::format::percent;
+use crate::state::sentence::Word;
+use crate::writing::Stage;
+
+/// BART's side of the page.
+#[component]
+pub fn BartPanel() -> impl IntoView {
+    let page = Page::expect();
+    let draft = page.writing.draft;
+    let stage = move || draft.with(|draft| draft.stage);
+    let tasks = Signal::derive(move || {
+        let tasks = page.bart.model().map(|model| model.info.tasks);
+        let tasks = tasks.unwrap_or_default();
+        tasks
+            .into_iter()
+            .map(|task| (Some(task.clone()), task_label(&task).to_owned()))
+            .collect::<Vec<_>>()
+    });
+    let writers = Signal::derive(move || {
+        let writers = page.catalogue.with(|catalogue| catalogue.writers());
+        writers
+            .into_iter()
+            .map(|name| (name.clone(), name))
+            .collect::<Vec<_>>()
+    });
+    // Until its model says otherwise, the writer is the one that pronounces.
+    let pronounces = Memo::new(move |_| page.current_task().is_none_or(|task| task == PRONOUNCE));
+    let error = move || {
+        let error = draft.with(|draft| draft.error.clone())?;
+        Some(view! { <ErrorNote error retry=move || restart(page) /> })
+    };
+    view! {
+        <article class="panel" aria-labelledby="bart-title">
+            <h3 id="bart-title">
+                "BART " <span class="aside">"writes from left to right"</span>
+            </h3>
+            <Loading model=page.bart label="BART" />
+            <Choice
+                legend="Model"
+                options=writers
+                value=page.bart.name
+                choose=move |name: String| change_writer(page.bart, name)
+            />
+            <Choice
+                legend="Let it"
+                options=tasks
+                value=Signal::derive(move || page.current_task())
+                choose=move |task| page.task.set(task)
+            />
+            {move || pronounces.get().then(|| view! { <SpokenWord /> })}
+            {error}
+            <Output />
+            <div class="controls">
+                <Choice
+                    legend="Beams"
+                    options=vec![(1, "1".to_owned()), (4, "4".to_owned())]
+                    value=page.beams
+                    choose=move |beams| page.beams.set(beams)
+                />
+                <button
+                    type="button"
+                    hidden=move || stage() != Stage::Running
+                    on:click=move |_| page.writing.stop()
+                >
+                    "Stop"
+                </button>
+                <button
+                    type="button"
+                    hidden=move || matches!(stage(), Stage::Running | Stage::Idle)
+                    on:click=move |_| restart(page)
+                >
+                    "Write again"
+                </button>
+            </div>
+        </article>
+    }
+}
+
+/// The one word that goes to a BART which knows nothing but words.
+#[component]
+fn SpokenWord() -> impl IntoView {
+    let page = Page::expect();
+    let word = move |index: usize, word: Word, spelled: String| {
+        let text = move || match word.hidden {
+            true => page.word_text(index).unwrap_or_else(|| "?".into()),
+            false => spelled.clone(),
+        };
+        view! {
+            <button
+                type="button"
+                class="word"
+                class:guess=word.hidden
+                aria-pressed=move || (page.spoken_word() == Some(index)).to_string()
+                on:click=move |_| page.spoken.set(Some(index))
+            >
+                {text}
+            </button>
+        }
+        .into_any()
+    };
+    view! {
+        <p class="note">
+            "This BART is a small one. It has learnt one thing: to read the letters of a word and write \
+            down its sounds. The machinery is that of its larger sisters. Choose a word:"
+        </p>
+        <WordStrip label="Word to pronounce" word />
+    }
+}
+
+/// Source and output, a token at a time.
+#[component]
+fn Output() -> impl IntoView {
+    let draft = Page::expect().writing.draft;
+    let steps = move || draft.with(|draft| draft.steps.clone());
+    let said = move || {
+        draft.with(|draft| match draft.stage {
+            Stage::Finished => format!("BART wrote: {}", draft.text()),
+            Stage::Stopped => format!("Stopped after: {}", draft.text()),
+            _ => String::new(),
+        })
+    };
+    view! {
+        <p class="written" data-stage=move || format!("{:?}", draft.with(|draft| draft.stage))>
+            <span class="source">{move || draft.with(|draft| draft.source.clone())}</span>
+            <span class="arrow" aria-hidden="true">" → "</span>
+            <output>{move || draft.with(|draft| draft.text().to_owned())}</output>
+        </p>
+        <ol class="tokens" aria-label="Tokens written">
+            {move || steps().into_iter().map(|step| view! { <Token step /> }).collect_view()}
+        </ol>
+        <p class="spoken-only" aria-live="polite">{said}</p>
+    }
+}
+
+/// One written token and how sure the model was.
+#[component]
+fn Token(
+    /// The step that wrote it.
+    step: Step,
+) -> impl IntoView {
+    let text = step.token.replace('Ġ', " ");
+    let text = match text.trim() {
+        "" => "␣".to_owned(),
+        text => text.to_owned(),
+    };
+    view! {
+        <li>
+            <span class="token">{text}</span>
+            <span class="number">{percent(step.probability)}</span>
+        </li>
+    }
+}
+
+/// Writes the same once more.
+fn restart(page: Page) {
+    let (source, controls) = page
+        .writing
+        .draft
+        .with_untracked(|draft| (draft.source.clone(), draft.controls.clone()));
+    if let Some(model) = untrack(|| page.bart.model()) {
+        page.writing.start(model, source, controls);
+    }
+}
+
+fn change_writer(slot: Slot, name: String) {
+    slot.name.set(name);
+    slot.load();
+}

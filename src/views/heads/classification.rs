@@ -1,0 +1,77 @@
+//! A label for a whole text, or for a pair of texts.
+
+use leptos::prelude::*;
+use unmask_protocol::{HeadInfo, LabelScore};
+
+use super::field::{Field, asked};
+use crate::latest::Latest;
+use crate::page::Page;
+use crate::state::format::percent;
+use crate::views::error_note::ErrorNote;
+
+/// Labels that are shown.
+const SHOWN: usize = 5;
+
+/// A sequence classification head. One with a label for entailment reads a premise and a hypothesis.
+#[component]
+pub fn Classification(
+    /// The head.
+    head: HeadInfo,
+) -> impl IntoView {
+    let bert = Page::expect().bert;
+    let is_pair = head
+        .labels
+        .iter()
+        .any(|label| label.eq_ignore_ascii_case("entailment"));
+    let (opening, label) = match is_pair {
+        true => ("A man is playing a guitar on the stage.", "Premise"),
+        false => ("The plot was thin, but I loved every minute of it.", "Text"),
+    };
+    let text = RwSignal::new(opening.to_owned());
+    let pair = RwSignal::new("Somebody is making music.".to_owned());
+    let name = head.name.clone();
+    let latest = Latest::new(
+        move || {
+            let pair = match is_pair {
+                true => Some(asked(pair)?),
+                false => None,
+            };
+            Some((bert.model()?, asked(text)?, pair, name.clone()))
+        },
+        |(model, text, pair, head), signal| async move {
+            model.classify(&text, pair.as_deref(), &head, signal).await
+        },
+    );
+    let row = |score: LabelScore| {
+        let width = format!("{}%", (score.probability * 100.0).round());
+        view! {
+            <li data-probability=score.probability>
+                <span class="candidate">{score.label}</span>
+                <span class="bar" aria-hidden="true"><span style:width=width></span></span>
+                <span class="number">{percent(score.probability)}</span>
+            </li>
+        }
+    };
+    let labels = move || {
+        let labels = latest.answer.with(|answer| answer.value.clone());
+        labels
+            .unwrap_or_default()
+            .into_iter()
+            .take(SHOWN)
+            .map(row)
+            .collect_view()
+    };
+    let error = move || {
+        let error = latest.answer.with(|answer| answer.error.clone())?;
+        Some(view! { <ErrorNote error retry=move || latest.retry() /> })
+    };
+    view! {
+        <article class="panel" data-head=head.name.clone() aria-label=head.name.clone()>
+            <h3>{head.name.clone()}</h3>
+            <Field label value=text rows=2 />
+            {is_pair.then(|| view! { <Field label="Hypothesis" value=pair /> })}
+            {error}
+            <ol class="candidates" aria-live="polite">{labels}</ol>
+        </article>
+    }
+}

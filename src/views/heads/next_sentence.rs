@@ -1,0 +1,53 @@
+//! Does the second sentence follow the first?
+
+use leptos::prelude::*;
+
+use super::field::{Field, asked};
+use crate::latest::Latest;
+use crate::page::Page;
+use crate::state::format::percent;
+use crate::views::error_note::ErrorNote;
+
+/// The next sentence head.
+#[component]
+pub fn NextSentence() -> impl IntoView {
+    let bert = Page::expect().bert;
+    let first = RwSignal::new("He opened the door and looked into the dark room.".to_owned());
+    let second = RwSignal::new("Nobody was there.".to_owned());
+    let latest = Latest::new(
+        move || Some((bert.model()?, asked(first)?, asked(second)?)),
+        |(model, a, b), signal| async move { model.next_sentence(&a, &b, signal).await },
+    );
+    let verdict = move || {
+        let probability = latest.answer.with(|answer| answer.value)?;
+        let words = match probability {
+            ..0.35 => "BERT doubts that the second follows the first",
+            0.35..0.65 => "BERT cannot tell whether the second follows the first",
+            _ => "BERT believes that the second follows the first",
+        };
+        let share = format!("{}%", (probability * 100.0).round());
+        Some(view! {
+            <p class="verdict" data-probability=probability>
+                {words} ": " <strong class="number">{percent(probability)}</strong>
+                <span class="bar" aria-hidden="true"><span style:width=share></span></span>
+            </p>
+        })
+    };
+    let error = move || {
+        let error = latest.answer.with(|answer| answer.error.clone())?;
+        Some(view! { <ErrorNote error retry=move || latest.retry() /> })
+    };
+    view! {
+        <article class="panel" data-head="next-sentence" aria-label="Next sentence">
+            <h3>"Next sentence"</h3>
+            <p class="note">
+                "In training, BERT also saw pairs of sentences and had to say whether one came after the \
+                other, or from somewhere else."
+            </p>
+            <Field label="First" value=first />
+            <Field label="Second" value=second />
+            {error}
+            <div aria-live="polite">{verdict}</div>
+        </article>
+    }
+}

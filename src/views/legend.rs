@@ -1,0 +1,36 @@
+//! The key to the matrices: the scale of weights, and what hatching means.
+
+use leptos::prelude::*;
+
+use crate::page::Page;
+use crate::state::ramp::{gradient, position};
+
+/// Weights that the scale names, in percent.
+const TICKS: [u8; 6] = [0, 1, 10, 25, 50, 100];
+
+/// Scale and hatching, each with its words.
+#[component]
+pub fn Legend() -> impl IntoView {
+    let page = Page::expect();
+    let tick = |percent: u8| {
+        let left = position(f32::from(percent) / 100.0) * 100.0;
+        view! { <span style:left=format!("{left:.0}%")>{percent} "%"</span> }
+    };
+    view! {
+        <div class="legend">
+            <p>
+                <span class="swatch hatched" aria-hidden="true"></span>
+                "may not look"
+            </p>
+            <div class="scale">
+                <p>"attention weight"</p>
+                <div
+                    class="ramp"
+                    aria-hidden="true"
+                    style:background=move || gradient(page.scheme.get())
+                ></div>
+                <div class="ticks">{TICKS.map(tick)}</div>
+            </div>
+        </div>
+    }
+}

@@ -1,0 +1,118 @@
+//! BART at work: the tokens that it has written so far, and the way to stop it.
+
+use leptos::prelude::*;
+use unmask_protocol::{ErrorBody, ErrorCode, GenerateOptions, Step};
+
+use crate::engine::Model;
+use crate::latest::Pause;
+
+/// How far a generation is.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Stage {
+    /// Nothing to write.
+    #[default]
+    Idle,
+    /// Tokens are coming.
+    Running,
+    /// The model came to its end.
+    Finished,
+    /// The reader stopped it.
+    Stopped,
+    /// It failed.
+    Failed,
+}
+
+/// What is being written.
+#[derive(Clone, Debug, Default)]
+pub struct Draft {
+    /// What it is written from.
+    pub source: String,
+    /// How.
+    pub controls: GenerateOptions,
+    /// One entry per token.
+    pub steps: Vec<Step>,
+    /// How far it is.
+    pub stage: Stage,
+    /// Why it failed.
+    pub error: Option<ErrorBody>,
+}
+
+impl Draft {
+    /// Everything written so far.
+    pub fn text(&self) -> &str {
+        self.steps.last().map_or("", |step| &step.text)
+    }
+}
+
+/// The one generation of the page; a new one replaces the old.
+#[derive(Clone, Copy)]
+pub struct Writing {
+    /// What is being written.
+    pub draft: RwSignal<Draft>,
+    pause: StoredValue<Pause, LocalStorage>,
+}
+
+impl Writing {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self {
+            draft: RwSignal::new(Draft::default()),
+            pause: StoredValue::new_local(Pause::default()),
+        }
+    }
+
+    /// Starts anew; what was being written before is cancelled.
+    pub fn start(self, model: Model, source: String, controls: GenerateOptions) {
+        let draft = self.draft;
+        draft.set(Draft {
+            source: source.clone(),
+            controls: controls.clone(),
+            stage: Stage::Running,
+            ..Draft::default()
+        });
+        self.pause.get_value().then(move |signal| {
+            leptos::task::spawn_local(async move {
+                let stopped = {
+                    let signal = signal.clone();
+                    move || signal.as_ref().is_some_and(|signal| signal.aborted())
+                };
+                let on_step = {
+                    let stopped = stopped.clone();
+                    move |step| {
+                        if !stopped() {
+                            draft.update(|draft| draft.steps.push(step));
+                        }
+                    }
+                };
+                let outcome = model.generate(&source, &controls, signal, on_step).await;
+                if stopped() {
+                    return;
+                }
+                draft.update(|draft| match outcome {
+                    Ok(()) => draft.stage = Stage::Finished,
+                    Err(error) if error.code == ErrorCode::Aborted => draft.stage = Stage::Stopped,
+                    Err(error) => {
+                        draft.stage = Stage::Failed;
+                        draft.error = Some(error);
+                    }
+                });
+            });
+        });
+    }
+
+    /// Stops, keeping what has been written.
+    pub fn stop(self) {
+        self.pause.get_value().stop();
+        self.draft.update(|draft| {
+            if draft.stage == Stage::Running {
+                draft.stage = Stage::Stopped;
+            }
+        });
+    }
+
+    /// Stops and forgets.
+    pub fn clear(self) {
+        self.pause.get_value().stop();
+        self.draft.set(Draft::default());
+    }
+}
