@@ -198,8 +198,9 @@ class Engine {
     this.#worker.onmessage = ({ data }) => this.#receive(data);
     this.#worker.onmessageerror = () => this.#crash("A message from the engine could not be read.");
     this.#worker.onerror = (event) => {
-      event.preventDefault?.();
-      this.#crash(event.message || "The engine's files could not be loaded.");
+      // The worker tells of everything that happens once its script runs: this is what comes before.
+      event.preventDefault();
+      this.#crash("The engine could not be loaded.", "network", "Check the connection and try again.");
     };
   }
 
