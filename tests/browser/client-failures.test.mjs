@@ -252,9 +252,9 @@ failureTest("an engine that breaks fails what is pending, and the next call star
 failureTest("an engine whose files are missing says so, and can be tried again", async ({ page, context }) => {
   const missing = (route) => route.fulfill({ status: 404, body: "" });
   await context.route("**/*.wasm", missing);
-  isFailure(await page.evaluate(() => failure(Unmask.load("bart-g2p"))), "engine", /engine/);
+  isFailure(await page.evaluate(() => failure(Unmask.load("bart-g2p"))), "network", /engine/);
   await context.unroute("**/*.wasm", missing);
   await context.route("**/worker.js", missing);
-  isFailure(await page.evaluate(() => failure(Unmask.load("bart-g2p"))), "engine", /engine/);
+  isFailure(await page.evaluate(() => failure(Unmask.load("bart-g2p"))), "network", /engine/);
   await context.unroute("**/worker.js", missing);
 }, { expected: [/404/] });
