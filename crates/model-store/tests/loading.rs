@@ -52,7 +52,9 @@ fn serve(bytes: &[u8]) -> String {
 }
 
 fn bytes(seed: u8) -> Vec<u8> {
-    (0..300_000u32).map(|i| (i % 251) as u8 ^ (seed & 1)).collect()
+    (0..300_000u32)
+        .map(|i| (i % 251) as u8 ^ (seed & 1))
+        .collect()
 }
 
 fn digest(bytes: &[u8]) -> Sha256Digest {
@@ -103,7 +105,11 @@ async fn a_verified_file_is_kept_and_needs_no_network_the_next_time() {
     let (loaded, told) = load(&entry).await;
     assert_eq!(loaded.unwrap(), file);
     let total = file.len() as u64;
-    let end = |phase| Progress { phase, loaded: total, total: Some(total) };
+    let end = |phase| Progress {
+        phase,
+        loaded: total,
+        total: Some(total),
+    };
     assert_eq!(told.last(), Some(&end(Phase::Download)));
     assert!(told.is_sorted_by(|a, b| a.loaded < b.loaded));
 
@@ -152,9 +158,13 @@ async fn a_damaged_copy_is_replaced_from_the_network() {
 async fn what_cannot_be_fetched_is_a_network_error() {
     let gone = serve(&[]);
     Url::revoke_object_url(&gone).unwrap();
-    let error = load_url::<Bytes>(&gone, &|_| {}, &signal()).await.unwrap_err();
+    let error = load_url::<Bytes>(&gone, &|_| {}, &signal())
+        .await
+        .unwrap_err();
     assert_eq!(error.kind, ErrorKind::Network);
-    let error = catalogue::find(&gone, "bert", None, &signal()).await.unwrap_err();
+    let error = catalogue::find(&gone, "bert", None, &signal())
+        .await
+        .unwrap_err();
     assert_eq!(error.kind, ErrorKind::Network);
 }
 
@@ -164,10 +174,16 @@ async fn a_cancelled_load_stops_between_chunks_and_keeps_nothing() {
     let abort = AbortController::new().unwrap();
     let stop = |_| abort.abort();
     let entry = entry(serve(&file), &file);
-    let error = load_entry::<Bytes>(&entry, &stop, &abort.signal()).await.unwrap_err();
+    let error = load_entry::<Bytes>(&entry, &stop, &abort.signal())
+        .await
+        .unwrap_err();
     assert_eq!(error.kind, ErrorKind::Aborted);
     assert!(!is_kept(entry.sha256).await);
-    assert_eq!(load(&entry).await.0.unwrap(), file, "the next request works");
+    assert_eq!(
+        load(&entry).await.0.unwrap(),
+        file,
+        "the next request works"
+    );
 }
 
 #[wasm_bindgen_test]
@@ -178,7 +194,12 @@ async fn a_chosen_file_and_a_bare_address_load_without_a_catalogue() {
     let loaded = load_file::<Bytes>("a.gguf", &blob(&file), &report, &signal()).await;
     assert_eq!(loaded.unwrap(), file);
     assert_eq!(told.borrow().last().unwrap().phase, Phase::File);
-    assert_eq!(load_url::<Bytes>(&serve(&file), &|_| {}, &signal()).await.unwrap(), file);
+    assert_eq!(
+        load_url::<Bytes>(&serve(&file), &|_| {}, &signal())
+            .await
+            .unwrap(),
+        file
+    );
 }
 
 #[wasm_bindgen_test]
@@ -190,11 +211,21 @@ async fn a_catalogue_is_fetched_and_its_addresses_made_absolute() {
     let bert = entry("bert", "https://example.org/a b.gguf");
     let lost = entry("lost", "relative.gguf");
     let url = serve(format!(r#"{{"models":[{bert},{lost}]}}"#).as_bytes());
-    let found = catalogue::find(&url, "bert", None, &signal()).await.unwrap();
+    let found = catalogue::find(&url, "bert", None, &signal())
+        .await
+        .unwrap();
     assert_eq!(found.file, "https://example.org/a%20b.gguf");
-    let lost = catalogue::find(&url, "lost", None, &signal()).await.unwrap_err();
-    assert_eq!(lost.kind, ErrorKind::Integrity, "nothing is relative to a blob");
+    let lost = catalogue::find(&url, "lost", None, &signal())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        lost.kind,
+        ErrorKind::Integrity,
+        "nothing is relative to a blob"
+    );
     let long = serve(&vec![b' '; 2 << 20]);
-    let error = catalogue::find(&long, "bert", None, &signal()).await.unwrap_err();
+    let error = catalogue::find(&long, "bert", None, &signal())
+        .await
+        .unwrap_err();
     assert_eq!(error.kind, ErrorKind::Integrity);
 }
