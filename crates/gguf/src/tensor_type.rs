@@ -129,7 +129,7 @@ impl TensorType {
         if last % self.block_len() != 0 {
             return None;
         }
-        let row_bytes = (last / self.block_len()) as u64 * self.block_bytes() as u64;
+        let row_bytes = ((last / self.block_len()) as u64).checked_mul(self.block_bytes() as u64)?;
         shape[..shape.len() - 1]
             .iter()
             .try_fold(row_bytes, |bytes, &dim| bytes.checked_mul(dim as u64))
