@@ -4,12 +4,17 @@ use unmask_model_store as store;
 use unmask_protocol as protocol;
 use unmask_transformer::bart::MaskPatterns;
 use unmask_transformer::generation::{self, GenerationConfig};
+use unmask_transformer::tasks::answer::Answer;
 use unmask_transformer::tasks::attention::AttentionMaps;
-use unmask_transformer::tasks::fill_mask::{self, FilledMask};
+use unmask_transformer::tasks::classify::Classified;
+use unmask_transformer::tasks::embed::Embeddings;
+use unmask_transformer::tasks::fill_mask::{self, FilledMask, FilledMasks};
+use unmask_transformer::tasks::label::{LabelSpan, Labelled};
+use unmask_transformer::tasks::next_sentence::NextSentence;
 use unmask_transformer::{AttentionMask, Encoding, MaskPattern, Token, Truncation};
 
 use crate::failure::Failure;
-use crate::messages::{ReplyArray, Values};
+use crate::messages::{self, ReplyArray, Values};
 
 /// How many alternatives a step reports where the request doesn't say.
 const ALTERNATIVES: usize = 5;
@@ -52,16 +57,79 @@ pub fn tokens(encoding: Encoding) -> protocol::Reply {
     }
 }
 
-pub fn filled_mask(filled: FilledMask) -> protocol::FilledMask {
+pub fn masks(filled: FilledMasks) -> protocol::Reply {
     let candidate = |candidate: fill_mask::Candidate| protocol::Candidate {
         token: candidate.token,
         id: candidate.id,
         probability: candidate.probability,
         text: candidate.text,
     };
-    protocol::FilledMask {
+    let mask = |filled: FilledMask| protocol::FilledMask {
         position: filled.position,
         candidates: filled.candidates.into_iter().map(candidate).collect(),
+    };
+    protocol::Reply::Masks {
+        masks: filled.masks.into_iter().map(mask).collect(),
+        truncation: filled.truncation.map(truncation),
+    }
+}
+
+pub fn next_sentence(answer: NextSentence) -> protocol::Reply {
+    protocol::Reply::NextSentence {
+        is_next: answer.is_next,
+        truncation: answer.truncation.map(truncation),
+    }
+}
+
+pub fn labels(classified: Classified) -> protocol::Reply {
+    let labels = classified.labels.into_iter();
+    protocol::Reply::Labels {
+        labels: labels
+            .map(|score| protocol::LabelScore {
+                label: score.label,
+                probability: score.probability,
+            })
+            .collect(),
+        truncation: classified.truncation.map(truncation),
+    }
+}
+
+pub fn spans(labelled: Labelled) -> protocol::Reply {
+    let span = |span: LabelSpan| protocol::LabelSpan {
+        label: span.label,
+        probability: span.probability,
+        start: span.start,
+        end: span.end,
+        text: span.text,
+    };
+    protocol::Reply::Spans {
+        spans: labelled.spans.into_iter().map(span).collect(),
+        truncation: labelled.truncation.map(truncation),
+    }
+}
+
+pub fn answers(answers: Vec<Answer>) -> protocol::Reply {
+    let answer = |answer: Answer| protocol::Answer {
+        text: answer.text,
+        start: answer.start,
+        end: answer.end,
+        probability: answer.probability,
+    };
+    protocol::Reply::Answers {
+        answers: answers.into_iter().map(answer).collect(),
+    }
+}
+
+pub fn embeddings(embeddings: Embeddings) -> messages::Answer {
+    messages::Answer {
+        reply: protocol::Reply::Embeddings {
+            dimensions: embeddings.dimensions,
+        },
+        arrays: vec![ReplyArray {
+            part: None,
+            name: "values",
+            values: Values::F32(embeddings.values),
+        }],
     }
 }
 

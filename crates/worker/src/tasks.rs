@@ -1,10 +1,18 @@
 //! Each request, answered by the transformer.
 
 use unmask_protocol::{ErrorCode, Reply, Request};
-use unmask_transformer::bart::Bart;
+use unmask_transformer::bart::{Bart, MaskPatterns};
 use unmask_transformer::bert::Bert;
 use unmask_transformer::generation::GenerateOptions;
-use unmask_transformer::tasks::{attention, fill_mask, generate};
+use unmask_transformer::tasks::Steps;
+use unmask_transformer::tasks::answer::AnswerQuestion;
+use unmask_transformer::tasks::attention::{bart_attention, bert_attention};
+use unmask_transformer::tasks::classify::{self, SequenceClassifier, ZeroShot};
+use unmask_transformer::tasks::embed::Embed;
+use unmask_transformer::tasks::fill_mask::fill_mask;
+use unmask_transformer::tasks::generate::generate;
+use unmask_transformer::tasks::label::label;
+use unmask_transformer::tasks::next_sentence::next_sentence;
 
 use crate::convert;
 use crate::engine::Context;
@@ -27,53 +35,98 @@ pub async fn answer(
     }
 }
 
-async fn answer_bert(
-    bert: &Bert,
-    request: &Request,
-    _context: &Context,
-) -> Result<Answer, Failure> {
-    let reply = match request {
+async fn answer_bert(bert: &Bert, request: &Request, context: &Context) -> Result<Answer, Failure> {
+    Ok(match request {
         Request::Tokenize { text, pair, .. } => {
-            convert::tokens(bert.encode(text, pair.as_deref())?)
+            convert::tokens(bert.encode(text, pair.as_deref())?).into()
         }
         Request::FillMask {
             text, top_k, mask, ..
         } => {
             let mask = convert::mask_patterns(mask.as_ref())?.encoder;
-            let filled = fill_mask::fill_mask(bert, text, *top_k, &mask)?;
-            Reply::Masks {
-                masks: filled.masks.into_iter().map(convert::filled_mask).collect(),
-                truncation: filled.truncation.map(convert::truncation),
-            }
+            convert::masks(fill_mask(bert, text, *top_k, &mask)?).into()
         }
-        _ => {
+        Request::NextSentence { a, b, .. } => {
+            convert::next_sentence(next_sentence(bert, a, b)?).into()
+        }
+        Request::Classify {
+            text,
+            pair,
+            head,
+            labels,
+            ..
+        } => {
+            let (pair, head) = (pair.as_deref(), head.as_deref());
+            classify(bert, text, pair, head, labels.as_deref(), context).await?
+        }
+        Request::Label { text, head, .. } => {
+            convert::spans(label(bert, text, head.as_deref())?).into()
+        }
+        Request::Answer {
+            question,
+            context: passage,
+            top_k,
+            ..
+        } => {
+            let work = AnswerQuestion::new(bert, question, passage, *top_k)?;
+            convert::answers(finish(work, context).await?).into()
+        }
+        Request::Embed { texts, .. } => {
+            let work = Embed::new(bert, texts.clone())?;
+            convert::embeddings(finish(work, context).await?)
+        }
+        Request::Attention {
+            text, pair, mask, ..
+        } => {
+            let mask = convert::mask_patterns(mask.as_ref())?.encoder;
+            let maps = bert_attention(bert, text, pair.as_deref(), &mask)?;
+            let mut arrays = Vec::new();
+            let reply = Reply::Attention {
+                encoder: convert::attention(maps.encoder, "encoder", &mut arrays),
+                decoder: None,
+                cross: None,
+                truncation: maps.truncation.map(convert::truncation),
+            };
+            Answer { reply, arrays }
+        }
+        Request::Generate { .. } => {
             return Err(Failure::new(
                 ErrorCode::Unsupported,
                 "A BERT reads; it does not write.",
                 "Load a BART to generate text.",
             ));
         }
-    };
-    Ok(reply.into())
+        Request::Load { .. } | Request::Dispose { .. } | Request::Cancel { .. } => {
+            return Err(not_for_a_model());
+        }
+    })
 }
 
 async fn answer_bart(bart: &Bart, request: &Request, context: &Context) -> Result<Answer, Failure> {
-    let reply = match request {
+    Ok(match request {
         Request::Tokenize { text, pair, .. } => {
             let most = bart.config.max_position_embeddings;
-            convert::tokens(bart.tokenizer.encode(text, pair.as_deref(), most)?)
+            convert::tokens(bart.tokenizer.encode(text, pair.as_deref(), most)?).into()
+        }
+        Request::Classify {
+            text,
+            pair,
+            head,
+            labels,
+            ..
+        } => {
+            let (pair, head) = (pair.as_deref(), head.as_deref());
+            classify(bart, text, pair, head, labels.as_deref(), context).await?
         }
         Request::Generate { text, options, .. } => {
             let options = convert::generate_options(options);
-            let masks = convert::mask_patterns(None)?;
-            let mut generation = generate::generate(bart, text, &options, &masks)?;
+            let mut generation = generate(bart, text, &options, &MaskPatterns::default())?;
             while let Some(step) = generation.step()? {
                 context.show(convert::step(step));
                 context.step().await?;
             }
-            Reply::Generated {
-                generation: convert::generation(generation.finish()?),
-            }
+            let generation = convert::generation(generation.finish()?);
+            Reply::Generated { generation }.into()
         }
         Request::Attention {
             text,
@@ -84,10 +137,10 @@ async fn answer_bart(bart: &Bart, request: &Request, context: &Context) -> Resul
         } => {
             let options = GenerateOptions {
                 task: task.clone(),
-                ..Default::default()
+                ..GenerateOptions::default()
             };
             let masks = convert::mask_patterns(mask.as_ref())?;
-            let maps = attention::bart_attention(bart, text, target.as_deref(), &options, &masks)?;
+            let maps = bart_attention(bart, text, target.as_deref(), &options, &masks)?;
             let mut arrays = Vec::new();
             let reply = Reply::Attention {
                 encoder: convert::attention(maps.encoder, "encoder", &mut arrays),
@@ -95,17 +148,64 @@ async fn answer_bart(bart: &Bart, request: &Request, context: &Context) -> Resul
                 cross: Some(convert::attention(maps.cross, "cross", &mut arrays)),
                 truncation: maps.truncation.map(convert::truncation),
             };
-            return Ok(Answer { reply, arrays });
+            Answer { reply, arrays }
         }
-        _ => {
+        Request::FillMask { .. }
+        | Request::NextSentence { .. }
+        | Request::Label { .. }
+        | Request::Answer { .. }
+        | Request::Embed { .. } => {
             return Err(Failure::new(
                 ErrorCode::Unsupported,
                 "A BART writes and classifies; this is a task for a BERT.",
                 "Load a BERT that has a head for it.",
             ));
         }
+        Request::Load { .. } | Request::Dispose { .. } | Request::Cancel { .. } => {
+            return Err(not_for_a_model());
+        }
+    })
+}
+
+/// Labels by a head, or the reader's own.
+async fn classify<M: SequenceClassifier>(
+    model: &M,
+    text: &str,
+    pair: Option<&str>,
+    head: Option<&str>,
+    labels: Option<&[String]>,
+    context: &Context,
+) -> Result<Answer, Failure> {
+    let classified = match (labels, pair) {
+        (None, _) => classify::classify(model, text, pair, head)?,
+        (Some(labels), None) => finish(ZeroShot::new(model, text, labels, head)?, context).await?,
+        (Some(_), Some(_)) => {
+            return Err(Failure::new(
+                ErrorCode::Input,
+                "A pair and labels of your own exclude each other: labels take the second text's place.",
+                "Leave out one of them.",
+            ));
+        }
     };
-    Ok(reply.into())
+    Ok(convert::labels(classified).into())
+}
+
+/// Does all the work, looking up between its steps.
+async fn finish<W: Steps>(mut work: W, context: &Context) -> Result<W::Output, Failure> {
+    loop {
+        if let Some(output) = work.step()? {
+            return Ok(output);
+        }
+        context.step().await?;
+    }
+}
+
+fn not_for_a_model() -> Failure {
+    Failure::new(
+        ErrorCode::Engine,
+        "A request went to a model that is not for one.",
+        "Try again; if it happens again, reload the page and report it.",
+    )
 }
 
 /// The model that a request is for; none has the handle 0.
