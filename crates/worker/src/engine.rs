@@ -63,7 +63,7 @@ impl Engine {
     pub fn receive(self: &Rc<Self>, data: &JsValue) {
         let Message { envelope, file } = match messages::read(data) {
             Ok(message) => message,
-            Err(failure) => return messages::post(&failure),
+            Err((id, failure)) => return messages::post_outcome(id, Err(failure)),
         };
         let id = envelope.id;
         if let Request::Cancel { target } = envelope.request {

@@ -3,7 +3,7 @@
 use js_sys::{Array, Float32Array, Object, Reflect, Uint8Array};
 use serde::Serialize;
 use serde_wasm_bindgen::Serializer;
-use unmask_protocol::{Envelope, ErrorBody, ErrorCode, Event, Reply};
+use unmask_protocol::{Envelope, ErrorCode, Event, Reply};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Blob, DedicatedWorkerGlobalScope};
 
@@ -52,8 +52,8 @@ impl From<Reply> for Answer {
 /// Reads a message from the page.
 ///
 /// # Errors
-/// The `Failure` event to answer a malformed message with.
-pub fn read(data: &JsValue) -> Result<Message, Event> {
+/// The id of a malformed request, as far as it has one, and what to answer.
+pub fn read(data: &JsValue) -> Result<Message, (u32, Failure)> {
     let file = property(data, "file").dyn_into().ok();
     match serde_wasm_bindgen::from_value(data.clone()) {
         Ok(envelope) => Ok(Message { envelope, file }),
@@ -65,7 +65,7 @@ pub fn read(data: &JsValue) -> Result<Message, Event> {
                 "Use unmask.js of the same version as the engine.",
             );
             // The page's ids are whole numbers; what isn't one becomes one that nobody waits for.
-            Err(failed(id as u32, failure.0))
+            Err((id as u32, failure))
         }
     }
 }
@@ -79,7 +79,7 @@ pub fn post(event: &Event) {
 pub fn post_outcome(id: u32, outcome: Result<Answer, Failure>) {
     let (reply, arrays) = match outcome {
         Ok(Answer { reply, arrays }) => (reply, arrays),
-        Err(Failure(error)) => return post(&failed(id, error)),
+        Err(Failure(error)) => return post(&Event::Failure { id, error }),
     };
     let event = encode(&Event::Reply { id, reply });
     let reply = property(&event, "reply");
@@ -108,10 +108,6 @@ pub fn post_outcome(id: u32, outcome: Result<Answer, Failure>) {
 /// The worker that this runs in.
 pub fn scope() -> DedicatedWorkerGlobalScope {
     js_sys::global().unchecked_into()
-}
-
-fn failed(id: u32, error: ErrorBody) -> Event {
-    Event::Failure { id, error }
 }
 
 fn encode(event: &Event) -> JsValue {

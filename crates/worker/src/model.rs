@@ -11,8 +11,8 @@ use crate::failure::Failure;
 
 /// Either architecture.
 pub enum Model {
-    Bert(Bert),
-    Bart(Bart),
+    Bert(Box<Bert>),
+    Bart(Box<Bart>),
 }
 
 /// A model that answers requests.
@@ -70,7 +70,7 @@ impl LoadedModel {
                 info.max_positions = bert.config.max_position_embeddings;
                 info.heads = bert.heads().map(head_info).collect();
                 info.mask_token = bert.tokenizer.mask_token().map(str::to_owned);
-                Model::Bert(bert)
+                Model::Bert(Box::new(bert))
             }
             "bart" => {
                 let bart = Bart::new(file)?;
@@ -80,7 +80,7 @@ impl LoadedModel {
                 info.max_positions = bart.config.max_position_embeddings;
                 info.heads = bart.heads.iter().map(head_info).collect();
                 info.mask_token = bart.tokenizer.mask_token().map(str::to_owned);
-                Model::Bart(bart)
+                Model::Bart(Box::new(bart))
             }
             other => {
                 return Err(Failure::new(
