@@ -194,7 +194,15 @@ class Engine {
       const script = new Blob([`import ${JSON.stringify(address)};`], { type: "text/javascript" });
       address = this.#blobUrl = URL.createObjectURL(script);
     }
-    this.#worker = new Worker(address, { type: "module", name: "unmask" });
+    try {
+      this.#worker = new Worker(address, { type: "module", name: "unmask" });
+    } catch (error) {
+      throw new UnmaskError(
+        "unsupported",
+        `This page cannot start the engine's worker (${error.message}).`,
+        "Let the page's content security policy allow it, or use a current browser.",
+      );
+    }
     this.#worker.onmessage = ({ data }) => this.#receive(data);
     this.#worker.onmessageerror = () => this.#crash("A message from the engine could not be read.");
     this.#worker.onerror = (event) => {
@@ -254,7 +262,9 @@ class Engine {
         asked?.settle();
         asked?.resolve(reply);
         // It was cancelled while its answer was on the way: nobody holds this model.
-        if (!asked && reply.kind === "loaded") void this.ask({ kind: "dispose", model: reply.model });
+        if (!asked && reply.kind === "loaded") {
+          this.ask({ kind: "dispose", model: reply.model }).catch(() => {});
+        }
         break;
       case "failure":
         asked?.settle();
