@@ -45,6 +45,7 @@ mod error;
 mod gemm;
 mod math;
 mod packed;
+mod peak;
 mod rows;
 mod simd;
 #[cfg(test)]

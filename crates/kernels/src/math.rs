@@ -65,7 +65,8 @@ pub(crate) fn exp<S: Simd>(simd: S, x: S::F32) -> S::F32 {
     simd.select(vanishes, simd.splat(0.0), simd.mul(series, simd.pow2(n)))
 }
 
-/// x P(x^2) / Q(x^2), the form that suits an odd function which levels off at 1 from `limit` on.
+/// x P(x^2) / Q(x^2), the form that suits an odd function which levels off at 1. From `limit` on the quotient is above 1,
+/// so that the result is 1 exactly: GELU multiplies what is left of 1 by x.
 #[inline(always)]
 fn odd_rational<S: Simd, const P: usize, const Q: usize>(
     simd: S,
@@ -74,17 +75,15 @@ fn odd_rational<S: Simd, const P: usize, const Q: usize>(
     p: [f32; P],
     q: [f32; Q],
 ) -> S::F32 {
-    // A NaN is the second of each pair, and stays.
     let within = |limit, x| simd.min(simd.splat(limit), simd.max(simd.splat(-limit), x));
     let x = within(limit, x);
     let square = simd.mul(x, x);
     let numerator = simd.mul(x, polynomial(simd, square, p));
-    // Rounding may carry the quotient past 1, and GELU multiplies that by x.
     within(1.0, simd.div(numerator, polynomial(simd, square, q)))
 }
 
 /// The error function, to 4e-7. The coefficients are a weighted least-squares fit that was driven to equal ripples, for
-/// the relative error; at the limit erf differs from 1 by less than a float can say.
+/// the relative error.
 #[inline(always)]
 pub(crate) fn erf<S: Simd>(simd: S, x: S::F32) -> S::F32 {
     let p = [
@@ -103,7 +102,7 @@ pub(crate) fn erf<S: Simd>(simd: S, x: S::F32) -> S::F32 {
         0.001_162_278_5,
         3.808_875e-5,
     ];
-    odd_rational(simd, x, 3.92, p, q)
+    odd_rational(simd, x, 4.15, p, q)
 }
 
 /// The hyperbolic tangent, to 4e-7, by the same kind of fit.
@@ -123,14 +122,12 @@ pub(crate) fn tanh<S: Simd>(simd: S, x: S::F32) -> S::F32 {
         3.283_152_2e-4,
         7.762_256e-7,
     ];
-    odd_rational(simd, x, 9.02, p, q)
+    odd_rational(simd, x, 9.7, p, q)
 }
 
-/// x times the normal distribution's share below x. Below -6 that is less than the last place of erf, by which a large
-/// negative x would be multiplied.
+/// x times the normal distribution's share below x. NaN for NaN, and for minus infinity.
 #[inline(always)]
 pub(crate) fn gelu<S: Simd>(simd: S, x: S::F32) -> S::F32 {
-    let x = simd.max(simd.splat(-6.0), x);
     let half = simd.mul(x, simd.splat(0.5));
     let erf = erf(simd, simd.mul(x, simd.splat(FRAC_1_SQRT_2)));
     simd.mul_add(half, erf, half)

@@ -60,22 +60,24 @@ impl Kernels {
         Ok(())
     }
 
-    /// The Gaussian error linear unit of each value, in place, in its exact form (by erf), to 1e-6.
+    /// The Gaussian error linear unit of each value, in place, in its exact form (by erf), to 1e-6; NaN for NaN and for
+    /// minus infinity.
     pub fn gelu(self, x: &mut [f32]) {
         self.run(Each(x, Function::Gelu));
     }
 
-    /// The hyperbolic tangent of each value, in place, to 1e-6.
+    /// The hyperbolic tangent of each value, in place, to 1e-6. What becomes of a NaN depends on the machine.
     pub fn tanh(self, x: &mut [f32]) {
         self.run(Each(x, Function::Tanh));
     }
 
-    /// The error function of each value, in place, to 1e-6.
+    /// The error function of each value, in place, to 1e-6. What becomes of a NaN depends on the machine.
     pub fn erf(self, x: &mut [f32]) {
         self.run(Each(x, Function::Erf));
     }
 
-    /// e to the power of each value, in place, to 2 units in the last place; 0 below -87.
+    /// e to the power of each value, in place, to 2 units in the last place; 0 below -87. What becomes of
+    /// a NaN depends on the machine.
     pub fn exp(self, x: &mut [f32]) {
         self.run(Each(x, Function::Exp));
     }

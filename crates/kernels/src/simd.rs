@@ -47,9 +47,10 @@ pub(crate) trait Simd: Copy {
     fn div(self, a: Self::F32, b: Self::F32) -> Self::F32;
     /// `a * b + c`, fused where that's what the machine has.
     fn mul_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
-    /// The smaller of each pair; of a pair with a NaN, the second.
+    /// The smaller of each pair, exact; either one of a pair with a NaN: a relaxed build compiles even the scalar
+    /// comparison to WebAssembly's relaxed minimum, which leaves that open.
     fn min(self, a: Self::F32, b: Self::F32) -> Self::F32;
-    /// The larger of each pair; of a pair with a NaN, the second.
+    /// The larger of each pair, exact; either one of a pair with a NaN.
     fn max(self, a: Self::F32, b: Self::F32) -> Self::F32;
     /// `a < b`; false where either is NaN.
     fn less(self, a: Self::F32, b: Self::F32) -> Self::Mask;
