@@ -1,0 +1,233 @@
+//! Who looked at whom: masks, scores and weights of every layer and head, ready to be drawn.
+
+use candle_core::Tensor;
+
+use super::generate::target_tokens;
+use super::require_text;
+use crate::bart::{Bart, MaskPatterns};
+use crate::bert::Bert;
+use crate::generation::GenerateOptions;
+use crate::{AttentionKind, Capture, Encoding, Error, MaskPattern, Result, Token, Truncation};
+
+/// One kind of attention in every layer and head.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttentionMaps {
+    /// Row labels.
+    pub query_tokens: Vec<Token>,
+    /// Column labels.
+    pub key_tokens: Vec<Token>,
+    /// Number of layers.
+    pub layers: usize,
+    /// Heads per layer.
+    pub heads: usize,
+    /// `[queries, keys]`, 1 = may attend.
+    pub mask: Vec<u8>,
+    /// `[layers, heads, queries, keys]`, scaled products before the mask; zero where none was computed.
+    pub scores: Vec<f32>,
+    /// `[layers, heads, queries, keys]`, after mask and softmax.
+    pub weights: Vec<f32>,
+}
+
+impl AttentionMaps {
+    /// Puts together the rows of one kind that successive forward passes computed: of each [`Capture`] those of
+    /// one batch row. A decoder's later rows have more keys than its earlier ones, which end in forbidden zeros.
+    ///
+    /// # Errors
+    /// `Engine` where the records don't fit the tokens.
+    pub(crate) fn assemble<'c>(
+        kind: AttentionKind,
+        captures: impl IntoIterator<Item = (&'c Capture, usize)>,
+        query_tokens: Vec<Token>,
+        key_tokens: Vec<Token>,
+    ) -> Result<Self> {
+        let (queries, keys) = (query_tokens.len(), key_tokens.len());
+        let mut maps = Self {
+            query_tokens,
+            key_tokens,
+            layers: 0,
+            heads: 0,
+            mask: vec![0; queries * keys],
+            scores: Vec::new(),
+            weights: Vec::new(),
+        };
+        let mut first_query = 0;
+        for (capture, row) in captures {
+            let mut rows = 0;
+            for record in capture.of(kind) {
+                let (_, heads, new, width) = record.weights.dims4()?;
+                if first_query + new > queries || width > keys {
+                    return Err(Error::engine(
+                        "The recorded attention has more rows than tokens.",
+                    ));
+                }
+                rows = new;
+                maps.heads = heads;
+                maps.layers = maps.layers.max(record.layer + 1);
+                let plane = heads * queries * keys;
+                maps.scores.resize(maps.layers * plane, 0.);
+                maps.weights.resize(maps.layers * plane, 0.);
+                let at = |head: usize, query: usize| {
+                    ((record.layer * heads + head) * queries + first_query + query) * keys
+                };
+                copy_rows(&record.scores, row, &mut maps.scores, at)?;
+                copy_rows(&record.weights, row, &mut maps.weights, at)?;
+                for (query, cells) in record.mask.allowed().chunks(width.max(1)).enumerate() {
+                    let at = (first_query + query) * keys;
+                    maps.mask[at..at + width].copy_from_slice(cells);
+                }
+            }
+            first_query += rows;
+        }
+        Ok(maps)
+    }
+}
+
+/// Row `row` of `[batch, heads, queries, keys]`, each query's keys to where `at(head, query)` says.
+fn copy_rows(
+    from: &Tensor,
+    row: usize,
+    to: &mut [f32],
+    at: impl Fn(usize, usize) -> usize,
+) -> Result<()> {
+    for (head, queries) in from.get(row)?.to_vec3::<f32>()?.iter().enumerate() {
+        for (query, keys) in queries.iter().enumerate() {
+            let at = at(head, query);
+            to[at..at + keys.len()].copy_from_slice(keys);
+        }
+    }
+    Ok(())
+}
+
+/// BERT's attention for one input.
+#[derive(Clone, Debug)]
+pub struct BertAttention {
+    /// Every token to every token.
+    pub encoder: AttentionMaps,
+    /// Set where the text was longer than the model reads.
+    pub truncation: Option<Truncation>,
+}
+
+/// All attentions of a BERT that reads `text`, and `pair` behind it.
+///
+/// # Errors
+/// `Input` for an empty text, and for a custom mask of the wrong size.
+pub fn bert_attention(
+    bert: &Bert,
+    text: &str,
+    pair: Option<&str>,
+    mask: &MaskPattern,
+) -> Result<BertAttention> {
+    require_text(text, "The text")?;
+    let encoding = bert.encode(text, pair)?;
+    let mut capture = Capture::default();
+    bert.forward(&encoding, mask, Some(&mut capture))?;
+    let Encoding {
+        tokens, truncation, ..
+    } = encoding;
+    Ok(BertAttention {
+        encoder: AttentionMaps::assemble(
+            AttentionKind::Encoder,
+            [(&capture, 0)],
+            tokens.clone(),
+            tokens,
+        )?,
+        truncation,
+    })
+}
+
+/// BART's three attentions for one source and what was made of it.
+#[derive(Clone, Debug)]
+pub struct BartAttention {
+    /// Source to source.
+    pub encoder: AttentionMaps,
+    /// What the decoder read, to itself. Row `i` is where the decoder chose the token of row `i + 1`.
+    pub decoder: AttentionMaps,
+    /// What the decoder read, to the source.
+    pub cross: AttentionMaps,
+    /// Set where the source was longer than the model reads.
+    pub truncation: Option<Truncation>,
+}
+
+/// All attentions of a BART that reads `text` and says `target`, or without one what it generates.
+///
+/// # Errors
+/// As [`super::generate::generate`], and `Input` for a custom mask that is too small.
+pub fn bart_attention(
+    bart: &Bart,
+    text: &str,
+    target: Option<&str>,
+    options: &GenerateOptions,
+    masks: &MaskPatterns,
+) -> Result<BartAttention> {
+    let task = bart.task(options.task.as_deref())?;
+    let settings = bart.settings(task, options)?;
+    let source = bart.source_encoding(text, task)?;
+    let mut encoder = Capture::default();
+    let (read, records) = match target {
+        None => bart
+            .begin(&source, settings, masks, Some(&mut encoder))?
+            .finish_recorded()?,
+        Some(target) => {
+            let first = settings.forced_bos;
+            let read = bart.decoder_input(target, settings.start, first)?;
+            let encoder_hidden_states =
+                bart.encode(&source.ids, &masks.encoder, Some(&mut encoder))?;
+            let mut cache = bart.cache(&encoder_hidden_states)?;
+            let mut decoder = Capture::default();
+            bart.decode(&read, 1, &mut cache, masks, Some(&mut decoder))?;
+            (read, vec![(decoder, 0)])
+        }
+    };
+    let Encoding {
+        tokens: keys,
+        truncation,
+        ..
+    } = source;
+    let queries = target_tokens(bart, &read)?;
+    let records = || records.iter().map(|(capture, row)| (capture, *row));
+    Ok(BartAttention {
+        encoder: AttentionMaps::assemble(
+            AttentionKind::Encoder,
+            [(&encoder, 0)],
+            keys.clone(),
+            keys.clone(),
+        )?,
+        decoder: AttentionMaps::assemble(
+            AttentionKind::Decoder,
+            records(),
+            queries.clone(),
+            queries.clone(),
+        )?,
+        cross: AttentionMaps::assemble(AttentionKind::Cross, records(), queries, keys)?,
+        truncation,
+    })
+}
+
+impl Bart {
+    /// What the decoder reads in order to say `target`: the start token, what comes first (the tokenizer's own
+    /// opening token, or `first` in its place), and the text, without the tokens that would close it.
+    fn decoder_input(&self, target: &str, start: u32, first: Option<u32>) -> Result<Vec<u32>> {
+        let most = self.config.max_position_embeddings;
+        let encoding = self.target_tokenizer().encode(target, None, most)?;
+        let text = |token: &Token| !token.special;
+        let from = encoding
+            .tokens
+            .iter()
+            .position(text)
+            .unwrap_or(encoding.tokens.len());
+        let to = encoding
+            .tokens
+            .iter()
+            .rposition(text)
+            .map_or(from, |last| last + 1);
+        let opening = encoding.ids[..from]
+            .first()
+            .filter(|&&id| !self.is_eos(id))
+            .copied();
+        let ids = [start]
+            .into_iter()
+            .chain(first.or(opening))
+            .chain(encoding.ids[from..to].iter().copied());
+        Ok(ids.take(most).collect())
+    }
+}
