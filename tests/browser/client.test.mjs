@@ -2,18 +2,8 @@
 
 import assert from "node:assert/strict";
 
-import { pageTest } from "./harness.mjs";
-
-/** A test on an empty page where `load(name)` gives a model. */
-function clientTest(name, body, options = {}) {
-  pageTest(name, { bare: true, ...options }, async (test) => {
-    await test.page.evaluate(async (client) => {
-      const { Unmask, UnmaskError } = await import(client);
-      Object.assign(window, { Unmask, UnmaskError });
-    }, `${test.url}unmask.js`);
-    await body(test);
-  });
-}
+import { clientTest, openClient } from "./client_page.mjs";
+import { tinyBert } from "./tiny_bert.mjs";
 
 const sum = (values) => Array.from(values).reduce((total, value) => total + value, 0);
 
@@ -47,15 +37,15 @@ clientTest("a model says what it is, and its bytes are counted as they come", as
 
 clientTest("a second visit reads the kept copy", async ({ page, context, url }) => {
   const phases = (page) =>
-    page.evaluate(async (client) => {
-      const { Unmask } = await import(client);
+    page.evaluate(async () => {
       const phases = new Set();
       await Unmask.load("bart-g2p", { onProgress: ({ phase }) => phases.add(phase) });
       return [...phases];
-    }, `${url}unmask.js`);
+    });
   assert.deepEqual(await phases(page), ["download"]);
   const again = await context.newPage();
   await again.goto(`${url}unmask.d.ts`);
+  await openClient(again, url);
   assert.deepEqual(await phases(again), ["cache"]);
 });
 
@@ -119,6 +109,57 @@ clientTest("embeddings are unit vectors, nearer for nearer texts", async ({ page
   const dot = (a, b) => sum(a.map((value, i) => value * b[i]));
   for (const vector of vectors) near(dot(vector, vector), 1, 1e-4);
   assert.ok(dot(vectors[0], vectors[1]) > dot(vectors[0], vectors[2]));
+});
+
+/** `use(model, ...args)` in the page, with the tiny BERT that has a head of every kind. */
+const withTinyBert = (page, use, ...args) =>
+  page.evaluate(
+    async ([base64, source, args]) => {
+      window.tiny ??= await Unmask.load(fileOf(base64, "tiny.gguf"));
+      return (0, eval)(source)(tiny, ...args);
+    },
+    [tinyBert().toString("base64"), use.toString(), args],
+  );
+
+clientTest("classification ranks the labels of a head, or the reader's own", async ({ page }) => {
+  const { heads, topic, moods, pair, own } = await withTinyBert(page, async (bert) => ({
+    heads: bert.info.heads,
+    topic: await bert.classify("a ball", { head: "topic" }),
+    moods: await bert.classify("a ball", { head: "moods" }),
+    pair: await bert.classify("a ball", { head: "nli", pair: "a game" }),
+    own: await bert.classify("a ball", { labels: ["games", "weather", "money", "food"] }),
+  }));
+  const labels = (name) => heads.find((head) => head.name === name).labels.slice().sort();
+  const named = (scores) => scores.map((score) => score.label).sort();
+  assert.deepEqual(named(topic), labels("topic"));
+  assert.deepEqual(named(moods), labels("moods"));
+  assert.deepEqual(named(pair), labels("nli"));
+  assert.deepEqual(named(own), ["food", "games", "money", "weather"]);
+  for (const scores of [topic, moods, pair, own]) isSortedDown(scores.map((score) => score.probability));
+  for (const scores of [topic, pair, own]) near(sum(scores.map((score) => score.probability)), 1, 1e-5);
+});
+
+clientTest("labelled spans and answers are stretches of the reader's text", async ({ page }) => {
+  const text = "Zoë 😀 met Ada in a café.";
+  const passage = `${text} `.repeat(12);
+  const { spans, answers } = await withTinyBert(
+    page,
+    async (bert, text, passage) => ({
+      spans: await bert.label(text, { head: "entities" }),
+      answers: await bert.answer("Who met Ada?", passage, { topK: 4 }),
+    }),
+    text,
+    passage,
+  );
+  assert.ok(spans.length > 0);
+  for (const { label, start, end, text: stretch, probability } of spans) {
+    assert.match(label, /^(PER|LOC)$/);
+    assert.equal(stretch, text.slice(start, end));
+    assert.ok(probability > 0 && probability <= 1);
+  }
+  assert.equal(answers.length, 4);
+  isSortedDown(answers.map((answer) => answer.probability));
+  for (const { text: stretch, start, end } of answers) assert.equal(stretch, passage.slice(start, end));
 });
 
 /** Shape, mask and weights of an attention that came from a page; typed arrays as plain ones. */
@@ -286,16 +327,15 @@ clientTest("a .gguf file loads by its address and from the reader's disk", async
   assert.equal(phase, "file");
 });
 
-clientTest("a page of another origin can use the client", async ({ page, url }) => {
-  // The same server under another name is another origin; only that page's own document is made up.
-  const foreign = "http://127.0.0.2/";
-  await page.route(foreign, (route) =>
-    route.fulfill({ contentType: "text/html", body: "<!doctype html><title>elsewhere</title><link rel=icon href=data:,>" }),
-  );
-  await page.goto(foreign);
-  const text = await page.evaluate(async (client) => {
-    const { Unmask } = await import(client);
-    return (await (await Unmask.load("bart-g2p")).complete("word")).text;
-  }, `${url}unmask.js`);
+const ELSEWHERE = "http://127.0.0.2/";
+const foreign = { isolated: false, expected: [/^request outside the site: http:\/\/127\.0\.0\.2\/$/] };
+
+clientTest("a page of another origin can use the client", foreign, async ({ page, url }) => {
+  // Only that page's own document is made up; everything else comes from the site.
+  const body = "<!doctype html><title>elsewhere</title><link rel=icon href=data:,>";
+  await page.route(ELSEWHERE, (route) => route.fulfill({ contentType: "text/html", body }));
+  await page.goto(ELSEWHERE);
+  await openClient(page, url);
+  const text = await page.evaluate(async () => (await (await Unmask.load("bart-g2p")).complete("word")).text);
   assert.ok(text.length > 0);
-}, { isolated: false, expected: [/^request outside the site: http:\/\/127\.0\.0\.2\/$/] });
+});
