@@ -1,0 +1,432 @@
+//! Checkpoints that are damaged or mean harm: each is refused with the fault that it has.
+
+mod common;
+
+use std::io::Write;
+
+use common::{Memory, pack, raw_safetensors, safetensors, unpack, without_weights};
+use serde_json::json;
+use unmask_pack::{Error, PickleFault, SafetensorsFault};
+use zip::write::SimpleFileOptions;
+
+fn fault(folder: &Memory) -> Error {
+    let error = pack(folder, "q8_0").expect_err("the checkpoint is not sound");
+    let sentence = error.to_string();
+    assert!(
+        sentence.ends_with('.') && sentence.contains([':', ';']),
+        "a sentence with the next step: {sentence}"
+    );
+    error
+}
+
+fn safetensors_fault(file: Vec<u8>) -> SafetensorsFault {
+    match fault(&without_weights().with("model.safetensors", file)) {
+        Error::Safetensors { fault, .. } => fault,
+        other => panic!("another fault: {other}"),
+    }
+}
+
+#[test]
+fn safetensors_headers_that_are_too_long_or_no_json() {
+    assert_eq!(safetensors_fault(vec![1, 2, 3]), SafetensorsFault::TooShort);
+    for bytes in [u64::MAX, 1 << 40, 100] {
+        let file = [&bytes.to_le_bytes()[..], b"{}"].concat();
+        assert_eq!(
+            safetensors_fault(file),
+            SafetensorsFault::HeaderLength { bytes }
+        );
+    }
+    let deep = format!("{{\"a\":{}", "[".repeat(1_000_000));
+    for text in ["[]", "{", "{\"a\":{\"dtype\":\"F32\"}}", "{\"a\":1}", &deep] {
+        assert!(matches!(
+            safetensors_fault(raw_safetensors(text, &[])),
+            SafetensorsFault::Json(_)
+        ));
+    }
+    let entry = r#""a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}"#;
+    let twice = raw_safetensors(&format!("{{{entry},{entry}}}"), &[0; 4]);
+    assert!(
+        matches!(safetensors_fault(twice), SafetensorsFault::Json(why) if why.contains("twice"))
+    );
+}
+
+#[test]
+fn safetensors_entries_that_the_file_contradicts() {
+    let one = |dtype: &str, shape: &[u64], offsets: [u64; 2], data: usize| {
+        let header = json!({ "a": { "dtype": dtype, "shape": shape, "data_offsets": offsets } });
+        safetensors_fault(raw_safetensors(&header.to_string(), &vec![0; data]))
+    };
+    let a = || "a".to_owned();
+    assert_eq!(
+        one("F8", &[4], [0, 4], 4),
+        SafetensorsFault::Dtype {
+            name: a(),
+            dtype: "F8".into()
+        }
+    );
+    assert_eq!(
+        one("F32", &[2], [0, 4], 4),
+        SafetensorsFault::Size { name: a() }
+    );
+    assert_eq!(
+        one("F32", &[2], [0, 8], 4),
+        SafetensorsFault::Size { name: a() },
+        "outside the file"
+    );
+    assert_eq!(
+        one("F32", &[1 << 32, 1 << 32], [0, 0], 0),
+        SafetensorsFault::Size { name: a() },
+        "overflows"
+    );
+    assert_eq!(
+        one("F32", &[0], [0, 0], 0),
+        SafetensorsFault::Size { name: a() }
+    );
+    assert_eq!(
+        one("F32", &[1], [4, 0], 8),
+        SafetensorsFault::Place { name: a() }
+    );
+    assert_eq!(
+        one("F32", &[1], [4, 8], 8),
+        SafetensorsFault::Place { name: a() },
+        "a hole"
+    );
+    assert!(
+        matches!(one("F32", &[1], [0, 4], 8), SafetensorsFault::Length { .. }),
+        "bytes left over"
+    );
+    let overlap = json!({ "a": { "dtype": "F32", "shape": [2], "data_offsets": [0, 8] },
+        "b": { "dtype": "F32", "shape": [2], "data_offsets": [4, 12] } });
+    let overlap = raw_safetensors(&overlap.to_string(), &[0; 12]);
+    assert_eq!(
+        safetensors_fault(overlap),
+        SafetensorsFault::Place { name: "b".into() }
+    );
+}
+
+/// A PyTorch file with this pickle and one storage of 16 bytes.
+fn torch(pickle: &[u8]) -> Vec<u8> {
+    torch_with(
+        pickle,
+        zip::CompressionMethod::Stored,
+        "m/byteorder",
+        b"little",
+    )
+}
+
+fn torch_with(
+    pickle: &[u8],
+    method: zip::CompressionMethod,
+    extra: &str,
+    contents: &[u8],
+) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let stored = SimpleFileOptions::default().compression_method(method);
+    for (name, bytes) in [
+        ("m/data.pkl", pickle),
+        ("m/data/0", &[0; 16]),
+        (extra, contents),
+    ] {
+        zip.start_file(name, stored).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+fn file_fault(file: Vec<u8>) -> PickleFault {
+    match fault(&without_weights().with("pytorch_model.bin", file)) {
+        Error::Pickle { fault, .. } => fault,
+        other => panic!("another fault: {other}"),
+    }
+}
+
+fn pickle_fault(pickle: &[u8]) -> PickleFault {
+    file_fault(torch(pickle))
+}
+
+/// A pickled dictionary with a tensor `a` of this storage (elements) and view.
+fn tensor(key: &str, elements: u8, offset: u8, shape: &[u8], strides: &[u8]) -> Vec<u8> {
+    let mut pickle =
+        b"\x80\x02}X\x01\x00\x00\x00actorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storage"
+            .to_vec();
+    pickle.extend(b"ctorch\nFloatStorage\n");
+    pickle.extend([b"X", &(key.len() as u32).to_le_bytes()[..], key.as_bytes()].concat());
+    pickle.extend(
+        [
+            b"X\x03\x00\x00\x00cpuK".as_slice(),
+            &[elements],
+            b"tQK",
+            &[offset],
+        ]
+        .concat(),
+    );
+    for tuple in [shape, strides] {
+        pickle.push(b'(');
+        tuple.iter().for_each(|&n| pickle.extend([b'K', n]));
+        pickle.push(b't');
+    }
+    pickle.extend(b"\x89}tRs.");
+    pickle
+}
+
+#[test]
+fn a_sound_pickle_is_read_strides_included() {
+    let file = torch(&tensor("0", 4, 0, &[2, 2], &[1, 2]));
+    let packed = pack(&without_weights().with("pytorch_model.bin", file), "f32").unwrap();
+    assert_eq!(unpack(&packed).0.tensor("a").unwrap().shape, [2, 2]);
+}
+
+#[test]
+fn a_pickle_that_wants_to_run_code() {
+    let forbidden = |name: &str| PickleFault::Forbidden {
+        name: name.to_owned(),
+    };
+    assert_eq!(
+        pickle_fault(b"\x80\x02cos\nsystem\nX\x02\x00\x00\x00ls\x85R."),
+        forbidden("os.system")
+    );
+    let stacked = b"\x80\x04\x8c\x08builtins\x8c\x04eval\x93\x8c\x011\x85R.";
+    assert_eq!(pickle_fault(stacked), forbidden("builtins.eval"));
+    let loader = b"\x80\x02ctorch.storage\n_load_from_bytes\n.";
+    assert_eq!(
+        pickle_fault(loader),
+        forbidden("torch.storage._load_from_bytes")
+    );
+    // INST, OBJ and the extension registry are other ways to name something callable.
+    for opcode in [b'i', b'o', 0x81, 0x82] {
+        assert_eq!(
+            pickle_fault(&[0x80, 2, opcode]),
+            PickleFault::Opcode { opcode }
+        );
+    }
+}
+
+#[test]
+fn pickles_that_contradict_themselves() {
+    for pickle in [
+        &b""[..],
+        b"\x80",
+        b"\x80\x02}",
+        b"X\xff\xff\xff\xffabc.",
+        b"\x8d\xff\xff\xff\xff\xff\xff\xff\xffabc.",
+        b"0.",
+        b"(0.",
+        b"t.",
+        b"}s.",
+        b"}(K\x01u.",
+        b"K\x01K\x02K\x03s.",
+        b"h\x07.",
+        b"R.",
+        b"ccollections\nOrderedDict\nK\x01R.",
+        b"ctorch\nFloatStorage\n)R.",
+        b"K\x01Q.",
+    ] {
+        assert_eq!(pickle_fault(pickle), PickleFault::Malformed, "{pickle:?}");
+    }
+    for pickle in [&b"K\x01."[..], b"}.", b").", b"N."] {
+        assert_eq!(pickle_fault(pickle), PickleFault::NoTensors, "{pickle:?}");
+    }
+}
+
+#[test]
+fn a_pickle_that_nests_without_end_costs_no_stack() {
+    let nested = [&b")"[..], &[0x85; 1_000_000], b"."].concat();
+    assert_eq!(pickle_fault(&nested), PickleFault::NoTensors);
+}
+
+#[test]
+fn views_outside_their_storage() {
+    let extent = PickleFault::Extent { name: "a".into() };
+    let storage = |key: &str| PickleFault::Storage {
+        key: key.to_owned(),
+    };
+    assert_eq!(pickle_fault(&tensor("0", 4, 1, &[2, 2], &[2, 1])), extent);
+    assert_eq!(pickle_fault(&tensor("0", 4, 0, &[2, 2], &[3, 1])), extent);
+    assert_eq!(
+        pickle_fault(&tensor("0", 4, 0, &[200, 200], &[0, 0])),
+        extent,
+        "one value again and again"
+    );
+    assert_eq!(pickle_fault(&tensor("0", 4, 0, &[2], &[2, 1])), extent);
+    assert_eq!(pickle_fault(&tensor("0", 4, 0, &[0], &[1])), extent);
+    assert_eq!(
+        pickle_fault(&tensor("0", 5, 0, &[5], &[1])),
+        storage("0"),
+        "longer than its bytes"
+    );
+    assert_eq!(pickle_fault(&tensor("1", 4, 0, &[4], &[1])), storage("1"));
+    assert_eq!(
+        pickle_fault(&tensor("../data.pkl", 4, 0, &[4], &[1])),
+        storage("../data.pkl")
+    );
+}
+
+#[test]
+fn files_that_are_no_pytorch_checkpoints() {
+    assert!(matches!(
+        file_fault(b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.".to_vec()),
+        PickleFault::Zip(_)
+    ));
+    let sound = tensor("0", 4, 0, &[4], &[1]);
+    let big = torch_with(
+        &sound,
+        zip::CompressionMethod::Stored,
+        "m/byteorder",
+        b"big",
+    );
+    assert_eq!(file_fault(big), PickleFault::BigEndian);
+    let long = torch(&vec![b'N'; (16 << 20) + 1]);
+    assert_eq!(
+        file_fault(long),
+        PickleFault::TooLong {
+            bytes: (16 << 20) + 1
+        }
+    );
+    let mut none = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    none.start_file(
+        "m/other",
+        SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored),
+    )
+    .unwrap();
+    assert_eq!(
+        file_fault(none.finish().unwrap().into_inner()),
+        PickleFault::NoPickle
+    );
+    let mut cut = torch(&sound);
+    cut.truncate(cut.len() - 10);
+    assert!(matches!(file_fault(cut), PickleFault::Zip(_)));
+}
+
+#[test]
+fn indexes_that_lead_astray() {
+    let index = |file: &str| {
+        let index = json!({ "weight_map": { "a": file } });
+        without_weights().with("model.safetensors.index.json", index.to_string())
+    };
+    for file in ["../secret.safetensors", "/etc/passwd", "..", "a\\b", ""] {
+        assert!(
+            matches!(fault(&index(file)), Error::FileName { .. }),
+            "{file}"
+        );
+    }
+    assert!(matches!(
+        fault(&index("one.safetensors")),
+        Error::MissingFile { .. }
+    ));
+    let other = index("one.safetensors").with("one.safetensors", safetensors(&[("b", &[1])]));
+    assert!(matches!(fault(&other), Error::MissingShardTensor { .. }));
+    let twice = json!({ "weight_map": { "a": "1.safetensors", "b": "2.safetensors" } });
+    let twice = without_weights()
+        .with("model.safetensors.index.json", twice.to_string())
+        .with("1.safetensors", safetensors(&[("a", &[1])]))
+        .with("2.safetensors", safetensors(&[("a", &[1]), ("b", &[1])]));
+    assert!(matches!(fault(&twice), Error::DuplicateTensor { .. }));
+}
+
+#[test]
+fn configurations_that_are_none() {
+    let with_config = |config: &str| without_weights().with("config.json", config);
+    assert!(matches!(
+        fault(&Memory::default()),
+        Error::MissingFile { .. }
+    ));
+    assert!(matches!(fault(&with_config("[]")), Error::Json { .. }));
+    assert!(matches!(
+        fault(&with_config(&"[".repeat(100_000))),
+        Error::Json { .. }
+    ));
+    assert!(matches!(
+        fault(&with_config(&" ".repeat(5 << 20))),
+        Error::FileTooLong { .. }
+    ));
+    let not_text = without_weights().with("config.json", vec![0xff; 10]);
+    assert!(matches!(fault(&not_text), Error::Utf8 { .. }));
+    assert!(matches!(
+        fault(&with_config(r#"{"model_type":"gpt2"}"#)),
+        Error::Architecture { .. }
+    ));
+    assert!(
+        matches!(fault(&without_weights()), Error::MissingFile { .. }),
+        "no weights"
+    );
+    let heads = r#"{"model_type":"bert","unmask_heads":[{"name":"x","kind":"no-such-kind"}]}"#;
+    let heads = with_config(heads).with("model.safetensors", safetensors(&[("a", &[1])]));
+    assert!(matches!(fault(&heads), Error::Heads { .. }));
+}
+
+#[test]
+fn tokenizers_that_are_none() {
+    let weights = safetensors(&[("a", &[1])]);
+    let with = |files: &[(&str, &str)]| {
+        let config = r#"{"model_type":"bart","grapheme_chars":"____aa","phoneme_chars":"____b"}"#;
+        let folder = Memory::default()
+            .with("config.json", config)
+            .with("model.safetensors", weights.clone());
+        files
+            .iter()
+            .fold(folder, |folder, (name, text)| folder.with(name, *text))
+    };
+    assert!(matches!(
+        fault(&with(&[("tokenizer.json", "{")])),
+        Error::Json { .. }
+    ));
+    assert!(matches!(
+        fault(&with(&[("vocab.txt", "a\nb\n")])),
+        Error::Tokenizer {
+            file: "vocab.txt",
+            ..
+        }
+    ));
+    assert!(
+        matches!(
+            fault(&with(&[])),
+            Error::Tokenizer {
+                file: "config.json",
+                ..
+            }
+        ),
+        "a letter comes twice"
+    );
+    let merges = |merges| {
+        [
+            ("vocab.json", r#"{"<s>":0,"</s>":1}"#),
+            ("merges.txt", merges),
+        ]
+    };
+    assert!(matches!(
+        fault(&with(&merges("#version\nab"))),
+        Error::Tokenizer {
+            file: "merges.txt",
+            ..
+        }
+    ));
+    assert!(pack(&with(&merges("#version\na b")), "f32").is_ok());
+    let none = Memory::default()
+        .with("config.json", r#"{"model_type":"bert"}"#)
+        .with("model.safetensors", weights.clone());
+    assert!(matches!(fault(&none), Error::MissingFile { .. }));
+}
+
+#[test]
+fn values_that_no_weight_has() {
+    let not_finite = json!({ "a": { "dtype": "F32", "shape": [1], "data_offsets": [0, 4] } });
+    let not_finite = raw_safetensors(&not_finite.to_string(), &f32::NAN.to_le_bytes());
+    let folder = without_weights().with("model.safetensors", not_finite);
+    assert!(matches!(fault(&folder), Error::NotFinite { name } if name == "a"));
+    let integer = json!({ "a": { "dtype": "I64", "shape": [1], "data_offsets": [0, 8] } });
+    let integer = raw_safetensors(&integer.to_string(), &[0; 8]);
+    let folder = without_weights().with("model.safetensors", integer);
+    assert!(matches!(fault(&folder), Error::IntegerWeight { name, .. } if name == "a"));
+}
+
+#[test]
+fn two_old_names_for_one_tensor() {
+    let tensors = safetensors(&[
+        ("bert.pooler.dense.bias", &[1]),
+        ("pooler.dense.bias", &[1]),
+    ]);
+    let folder = without_weights().with("model.safetensors", tensors);
+    assert!(
+        matches!(fault(&folder), Error::DuplicateTensor { name } if name == "bert.pooler.dense.bias")
+    );
+}
