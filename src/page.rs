@@ -19,7 +19,7 @@ const TOP_K: usize = 5;
 /// Texts with more words than this get no matrices: they would be finer than pixels.
 pub const MOST_WORDS: usize = 120;
 /// The task for which BART reads one word instead of the sentence.
-pub const PRONOUNCE: &str = "pronounce";
+const PRONOUNCE: &str = "pronounce";
 
 /// The opening sentence and the word that it hides: what comes after the mask decides what belongs there.
 const OPENING: (&str, &str) = (
@@ -51,6 +51,8 @@ pub struct Page {
     pub sight: RwSignal<Sight>,
     /// BERT's candidates for every mask.
     pub fills: Latest<Vec<FilledMask>>,
+    /// The same with BERT's own mask, while the reader has chosen another: what to compare with.
+    pub reference: Latest<Vec<FilledMask>>,
     /// BERT's attention.
     pub bert_attention: Latest<Attentions>,
     /// The word BART pronounces, by its place in the sentence; none takes the salient one.
@@ -90,6 +92,15 @@ impl Page {
             |(model, text, mask), signal| async move {
                 model.fill_mask(&text, TOP_K, mask, signal).await
             },
+        );
+        let reference = Latest::new(
+            move || {
+                let text = sentence
+                    .with(|sentence| (sentence.hidden_count() > 0).then(|| sentence.masked()))?;
+                let changed = sight.get() != Sight::Both;
+                Some((bert.model().filter(|_| changed)?, text))
+            },
+            |(model, text), signal| async move { model.fill_mask(&text, 1, None, signal).await },
         );
         let bert_attention = Latest::new(
             move || {
@@ -136,6 +147,7 @@ impl Page {
             bart,
             sight,
             fills,
+            reference,
             bert_attention,
             spoken: RwSignal::new(None),
             task: RwSignal::new(None),
@@ -205,30 +217,29 @@ impl Page {
         })
     }
 
+    /// Whether BART reads one word instead of the sentence; so it does until its model says otherwise (tracked).
+    pub fn pronounces(self) -> bool {
+        self.current_task().is_none_or(|task| task == PRONOUNCE)
+    }
+
     /// What BART reads (tracked).
-    fn source(self, task: Option<&str>) -> Option<String> {
-        if task == Some(PRONOUNCE) {
+    pub fn source(self) -> Option<String> {
+        if self.pronounces() {
             return self.word_text(self.spoken_word()?);
         }
-        let masked = self.sentence.with(Sentence::masked);
-        let own_mask = self.bart.model()?.info.mask_token;
-        let text = match own_mask {
-            Some(own) => masked.replace(crate::state::sentence::MASK, &own),
-            None => masked,
-        };
+        // Every model understands this spelling of the mask.
+        let text = self.sentence.with(Sentence::masked);
         (!text.trim().is_empty()).then_some(text)
     }
 
     fn write_when_anything_changes(self) {
         let request = Memo::new(move |_| {
-            let task = self.current_task();
             let controls = GenerateOptions {
                 num_beams: Some(self.beams.get()),
-                task: task.clone(),
+                task: self.current_task(),
                 ..GenerateOptions::default()
             };
-            self.source(task.as_deref())
-                .map(|source| (source, controls))
+            self.source().map(|source| (source, controls))
         });
         Effect::new(move || match (self.bart.model(), request.get()) {
             (Some(model), Some((source, controls))) => {

@@ -81,16 +81,30 @@ impl Geometry {
     }
 }
 
-/// Room that a set of labels takes, gap included.
-pub fn label_room(labels: &[Label]) -> f64 {
-    let longest = labels
-        .iter()
-        .map(|label| shortened(&label.text).chars().count())
-        .max()
-        .unwrap_or(0);
-    (longest as f64 * LABEL_ADVANCE + LABEL_GAP).ceil()
+/// Room to the left of the cells for the rows' labels, gap included.
+pub fn row_room(labels: &[Label]) -> f64 {
+    let longest = labels.iter().map(|label| length(&label.text)).max();
+    (longest.unwrap_or(0) as f64 * LABEL_ADVANCE + LABEL_GAP).ceil()
 }
 
+/// Room above the cells for the columns' labels, which stand upright or run upwards; gap included.
+pub fn column_room(labels: &[Label]) -> f64 {
+    let heights = labels.iter().map(|label| match upright(&label.text) {
+        true => LABEL_SIZE,
+        false => length(&label.text) as f64 * LABEL_ADVANCE,
+    });
+    (heights.fold(0.0, f64::max) + LABEL_GAP).ceil()
+}
+
+/// Whether a column's label is short enough to stand upright above the smallest cell that has labels.
+pub fn upright(text: &str) -> bool {
+    length(text) == 1
+}
+
+/// Characters of a label that are drawn.
+fn length(text: &str) -> usize {
+    text.chars().count().min(LABEL_CHARACTERS)
+}
 /// A label as it is drawn: long ones end in an ellipsis.
 pub fn shortened(text: &str) -> String {
     if text.chars().count() <= LABEL_CHARACTERS {
@@ -175,10 +189,15 @@ mod tests {
     #[test]
     fn long_labels_are_shortened_and_room_follows_the_longest() {
         assert_eq!(shortened("characteristic"), "characteris…");
-        assert!(label_room(&[label("a"), label("bank")]) > label_room(&[label("a")]));
-        assert_eq!(
-            label_room(&[label("characteristic")]),
-            label_room(&[label("characterist")])
-        );
+        let room = |text| row_room(&[label("a"), label(text)]);
+        assert!(room("bank") > room("an"));
+        assert_eq!(room("characteristic"), room("characterist"));
+    }
+
+    #[test]
+    fn single_letters_stand_upright_and_need_less_room() {
+        assert!(column_room(&[label("a"), label("ɹ")]) < column_room(&[label("a"), label("it")]));
+        assert_eq!(column_room(&[label("bank")]), row_room(&[label("bank")]));
+        assert!(column_room(&[]) < column_room(&[label("a")]));
     }
 }

@@ -7,12 +7,14 @@ use super::choice::Choice;
 use super::error_note::ErrorNote;
 use super::loading::Loading;
 use super::word_strip::WordStrip;
-use crate::page::{PRONOUNCE, Page};
-use crate::slot::Slot;
+use crate::page::Page;
 use crate::state::catalogue::task_label;
 use crate::state::format::percent;
 use crate::state::sentence::Word;
 use crate::writing::Stage;
+
+/// The numbers of beams on offer: greedy, and the usual width.
+const BEAMS: [usize; 2] = [1, 4];
 
 /// BART's side of the page.
 #[component]
@@ -20,72 +22,84 @@ pub fn BartPanel() -> impl IntoView {
     let page = Page::expect();
     let draft = page.writing.draft;
     let stage = move || draft.with(|draft| draft.stage);
-    let tasks = Signal::derive(move || {
+    let tasks = Memo::new(move |_| {
         let tasks = page.bart.model().map(|model| model.info.tasks);
-        let tasks = tasks.unwrap_or_default();
-        tasks
-            .into_iter()
-            .map(|task| (Some(task.clone()), task_label(&task).to_owned()))
-            .collect::<Vec<_>>()
+        tasks.unwrap_or_default()
     });
-    let writers = Signal::derive(move || {
-        let writers = page.catalogue.with(|catalogue| catalogue.writers());
-        writers
-            .into_iter()
-            .map(|name| (name.clone(), name))
-            .collect::<Vec<_>>()
-    });
-    // Until its model says otherwise, the writer is the one that pronounces.
-    let pronounces = Memo::new(move |_| page.current_task().is_none_or(|task| task == PRONOUNCE));
+    let task_words = move || {
+        tasks.with(|tasks| {
+            let words = tasks.iter().map(|task| task_label(task).to_owned());
+            words.collect::<Vec<_>>()
+        })
+    };
+    let task = move || {
+        let now = page.current_task()?;
+        tasks.with(|tasks| tasks.iter().position(|task| *task == now))
+    };
+    let writers = Memo::new(move |_| page.catalogue.with(|catalogue| catalogue.writers()));
+    let writer = move || {
+        let now = page.bart.name.get();
+        writers.with(|writers| writers.iter().position(|writer| *writer == now))
+    };
+    let pronounces = Memo::new(move |_| page.pronounces());
     let error = move || {
         let error = draft.with(|draft| draft.error.clone())?;
         Some(view! { <ErrorNote error retry=move || restart(page) /> })
     };
     view! {
-        <article class="panel" aria-labelledby="bart-title">
-            <h3 id="bart-title">
-                "BART " <span class="aside">"writes from left to right"</span>
-            </h3>
-            <Loading model=page.bart label="BART" />
-            <Choice
-                legend="Model"
-                options=writers
-                value=page.bart.name
-                choose=move |name: String| change_writer(page.bart, name)
-            />
-            <Choice
-                legend="Let it"
-                options=tasks
-                value=Signal::derive(move || page.current_task())
-                choose=move |task| page.task.set(task)
-            />
-            {move || pronounces.get().then(|| view! { <SpokenWord /> })}
-            {error}
-            <Output />
-            <div class="controls">
+            <article class="panel" aria-labelledby="bart-title">
+                <h3 id="bart-title">
+                    "BART " <span class="aside">"writes from left to right"</span>
+                </h3>
+                <Loading model=page.bart label="BART" />
                 <Choice
-                    legend="Beams"
-                    options=vec![(1, "1".to_owned()), (4, "4".to_owned())]
-                    value=page.beams
-                    choose=move |beams| page.beams.set(beams)
+                    legend="Model"
+                    options=writers
+                    value=Signal::derive(writer)
+                    choose=move |index: usize| {
+                        if let Some(name) = writers.with_untracked(|names| names.get(index).cloned()) {
+                            page.bart.name.set(name);
+                            page.bart.load();
+                        }
+                    }
                 />
-                <button
-                    type="button"
-                    hidden=move || stage() != Stage::Running
-                    on:click=move |_| page.writing.stop()
-                >
-                    "Stop"
-                </button>
-                <button
-                    type="button"
-                    hidden=move || matches!(stage(), Stage::Running | Stage::Idle)
-                    on:click=move |_| restart(page)
-                >
-                    "Write again"
-                </button>
-            </div>
-        </article>
-    }
+                <Choice
+                    legend="Let it"
+                    options=Signal::derive(task_words)
+                    value=Signal::derive(task)
+                    choose=move |index: usize| {
+                        page.task.set(tasks.with_untracked(|tasks| tasks.get(index).cloned()));
+                    }
+                />
+    {move || pronounces.get().then(|| view! { <SpokenWord /> })}
+                {error}
+                <Output />
+                <div class="controls">
+                    <Choice
+                        legend="Beams"
+                        options=BEAMS.map(|beams| beams.to_string()).to_vec()
+                        value=Signal::derive(move || {
+                            BEAMS.iter().position(|&beams| beams == page.beams.get())
+                        })
+                        choose=move |index: usize| page.beams.set(BEAMS[index])
+                    />
+                    <button
+                        type="button"
+                        hidden=move || stage() != Stage::Running
+                        on:click=move |_| page.writing.stop()
+                    >
+                        "Stop"
+                    </button>
+                    <button
+                        type="button"
+                        hidden=move || matches!(stage(), Stage::Running | Stage::Idle)
+                        on:click=move |_| restart(page)
+                    >
+                        "Write again"
+                    </button>
+                </div>
+            </article>
+        }
 }
 
 /// The one word that goes to a BART which knows nothing but words.
@@ -122,7 +136,15 @@ fn SpokenWord() -> impl IntoView {
 /// Source and output, a token at a time.
 #[component]
 fn Output() -> impl IntoView {
-    let draft = Page::expect().writing.draft;
+    let page = Page::expect();
+    let draft = page.writing.draft;
+    let source = move || {
+        let begun = draft.with(|draft| draft.source.clone());
+        match begun.is_empty() {
+            true => page.source().unwrap_or_default(),
+            false => begun,
+        }
+    };
     let steps = move || draft.with(|draft| draft.steps.clone());
     let said = move || {
         draft.with(|draft| match draft.stage {
@@ -133,7 +155,7 @@ fn Output() -> impl IntoView {
     };
     view! {
         <p class="written" data-stage=move || format!("{:?}", draft.with(|draft| draft.stage))>
-            <span class="source">{move || draft.with(|draft| draft.source.clone())}</span>
+            <span class="source">{source}</span>
             <span class="arrow" aria-hidden="true">" → "</span>
             <output>{move || draft.with(|draft| draft.text().to_owned())}</output>
         </p>
@@ -172,9 +194,4 @@ fn restart(page: Page) {
     if let Some(model) = untrack(|| page.bart.model()) {
         page.writing.start(model, source, controls);
     }
-}
-
-fn change_writer(slot: Slot, name: String) {
-    slot.name.set(name);
-    slot.load();
 }

@@ -6,9 +6,17 @@ use unmask_protocol::{Candidate, FilledMask};
 use super::choice::Choice;
 use super::error_note::ErrorNote;
 use super::loading::Loading;
+use super::probability::ProbabilityRow;
 use crate::page::Page;
 use crate::state::format::percent;
 use crate::state::shapes::Sight;
+
+/// The ways of looking, and their words.
+const SIGHTS: [(Sight, &str); 3] = [
+    (Sight::Both, "both ways"),
+    (Sight::Left, "left only"),
+    (Sight::Near, "two tokens around"),
+];
 
 /// BERT's side of the page.
 #[component]
@@ -25,6 +33,20 @@ pub fn BertPanel() -> impl IntoView {
         Some(view! { <ErrorNote error retry=move || fills.retry() /> })
     };
     let nothing_hidden = move || page.sentence.with(|sentence| sentence.hidden_count() == 0);
+    let sight = move || {
+        let now = page.sight.get();
+        SIGHTS.iter().position(|(sight, _)| *sight == now)
+    };
+    // What it said before the mask was changed, to compare.
+    let as_trained = move || {
+        page.reference.answer.with(|answer| {
+            let guess = answer.value.as_ref()?.first()?.candidates.first()?;
+            let (text, share) = (guess.text.trim(), percent(guess.probability));
+            Some(format!(
+                "Looking both ways, its first guess was “{text}”, {share}."
+            ))
+        })
+    };
     let untrained = move || match page.sight.get() {
         Sight::Both => None,
         Sight::Left => Some(
@@ -56,15 +78,13 @@ pub fn BertPanel() -> impl IntoView {
             </p>
             <Choice
                 legend="BERT may look"
-                options=vec![
-                    (Sight::Both, "both ways".to_owned()),
-                    (Sight::Left, "left only".to_owned()),
-                    (Sight::Near, "two tokens around".to_owned()),
-                ]
-                value=page.sight
-                choose=move |sight| page.sight.set(sight)
+                options=SIGHTS.map(|(_, words)| words.to_owned()).to_vec()
+                value=Signal::derive(sight)
+                choose=move |index: usize| page.sight.set(SIGHTS[index].0)
             />
-            <p class="note" aria-live="polite">{untrained}</p>
+            <p class="note" aria-live="polite">
+                {untrained} " " {as_trained}
+            </p>
         </article>
     }
 }
@@ -115,20 +135,10 @@ fn Candidates(
         .with_untracked(|sentence| sentence.original(index).map(str::to_lowercase));
     let heading = (count > 1).then(|| view! { <h4>{format!("Gap {}", index + 1)}</h4> });
     let row = move |candidate: Candidate| {
-        let share = percent(candidate.probability);
-        let right = original.as_deref() == Some(candidate.text.trim().to_lowercase().as_str());
-        view! {
-            <li data-probability=candidate.probability>
-                <span class="candidate">
-                    {candidate.text.trim().to_owned()}
-                    {right.then(|| view! { <span class="aside">" (the hidden word)"</span> })}
-                </span>
-                <span class="bar" aria-hidden="true">
-                    <span style:width=format!("{}%", (candidate.probability * 100.0).round())></span>
-                </span>
-                <span class="number">{share}</span>
-            </li>
-        }
+        let text = candidate.text.trim().to_owned();
+        let right = original.as_deref() == Some(text.to_lowercase().as_str());
+        let remark = right.then_some(" the hidden word");
+        view! { <ProbabilityRow text remark probability=candidate.probability /> }
     };
     view! {
         {heading}

@@ -6,15 +6,15 @@ use crate::page::Page;
 use crate::state::ramp::{gradient, position};
 
 /// Weights that the scale names, in percent.
-const TICKS: [u8; 6] = [0, 1, 10, 25, 50, 100];
+const TICKS: [u8; 5] = [0, 5, 20, 50, 100];
 
 /// Scale and hatching, each with its words.
 #[component]
 pub fn Legend() -> impl IntoView {
     let page = Page::expect();
     let tick = |percent: u8| {
-        let left = position(f32::from(percent) / 100.0) * 100.0;
-        view! { <span style:left=format!("{left:.0}%")>{percent} "%"</span> }
+        let left = (position(f32::from(percent) / 100.0) * 100.0).round() as u32;
+        view! { <span style=format!("left:{left}%")>{percent.to_string()} "%"</span> }
     };
     view! {
         <div class="legend">

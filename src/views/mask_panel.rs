@@ -12,10 +12,10 @@ use super::legend::Legend;
 use super::matrix::Matrix;
 use super::measure::width_of;
 use crate::latest::Latest;
-use crate::page::{Lens, MOST_WORDS, PRONOUNCE, Page};
+use crate::page::{Lens, MOST_WORDS, Page};
 use crate::slot::Slot;
 use crate::state::attention::{Attention, Attentions, Head};
-use crate::state::geometry::{Geometry, label_room};
+use crate::state::geometry::{Geometry, column_room, row_room};
 use crate::state::grid::{Grid, Label};
 use crate::state::links::Place;
 use crate::state::shapes::{Sight, bracketed, cross_attention, self_attention};
@@ -117,8 +117,8 @@ fn Bert(
     });
     let geometry = Memo::new(move |_| {
         grid.with(|grid| {
-            let room = label_room(&grid.rows);
-            Geometry::fit(width.get(), room, room, grid.columns.len())
+            let (left, top) = (row_room(&grid.rows), column_room(&grid.columns));
+            Geometry::fit(width.get(), left, top, grid.columns.len())
         })
     });
     let too_long = Memo::new(move |_| {
@@ -181,10 +181,11 @@ fn Bart(
 
     // Cells have one size and labels one room, so that columns and rows line up from matrix to matrix.
     let layout = Memo::new(move |_| {
-        let source_room = encoder.with(|grid| label_room(&grid.rows));
-        let output_room = whole_decoder.with(|grid| label_room(&grid.rows));
-        let left = source_room.max(output_room);
-        let top = left;
+        let output_room = whole_decoder.with(|grid| row_room(&grid.rows));
+        let left = encoder.with(|grid| row_room(&grid.rows)).max(output_room);
+        let top = encoder
+            .with(|grid| column_room(&grid.columns))
+            .max(whole_decoder.with(|grid| column_room(&grid.columns)));
         let columns = encoder.with(|grid| grid.columns.len());
         let width = width.get();
         let right = match wide.get() {
@@ -217,6 +218,10 @@ fn Bart(
             <Failure answers />
             <div class="triptych" class:wide=wide style:grid-template-columns=columns>
                 <div class="corner">
+                    <p class="note">
+                        "Columns on the right are what BART reads, rows below what it writes: the same token, \
+                        the same line."
+                    </p>
                     <Stepper shown written=written.into() />
                 </div>
                 <Matrix
@@ -325,34 +330,43 @@ fn LensChoice(
     /// What is chosen.
     lens: Lens,
 ) -> impl IntoView {
-    let layers = Signal::derive(move || {
+    let layers = move || {
         let layers = model.model().map_or(0, |ready| ready.info.layers);
-        (0..layers)
-            .map(|layer| (layer, (layer + 1).to_string()))
+        (1..=layers)
+            .map(|layer| layer.to_string())
             .collect::<Vec<_>>()
-    });
-    let heads = Signal::derive(move || {
+    };
+    // The mean stands first; head n follows in place n + 1.
+    let heads = move || {
         let heads = model.model().map_or(0, |ready| ready.info.attention_heads);
-        let mean = (heads > 1).then(|| (Head::Mean, "mean".to_owned()));
-        let each = (0..heads).map(|head| (Head::One(head), (head + 1).to_string()));
+        let each = (1..=heads).map(|head| head.to_string());
+        let mean = (heads > 1).then(|| "mean".to_owned());
         mean.into_iter().chain(each).collect::<Vec<_>>()
-    });
+    };
+    let head = move || match lens.head.get() {
+        Head::Mean => 0,
+        Head::One(head) => head + 1,
+    };
+    let choose_head = move |place: usize| {
+        lens.head
+            .set(place.checked_sub(1).map_or(Head::Mean, Head::One));
+    };
     view! {
-        <div class="lens">
-            <Choice
-                legend="Layer"
-                options=layers
-                value=lens.layer
-                choose=move |layer| lens.layer.set(layer)
-            />
-            <Choice
-                legend="Head"
-                options=heads
-                value=lens.head
-                choose=move |head| lens.head.set(head)
-            />
-        </div>
-    }
+            <div class="lens">
+                <Choice
+                    legend="Layer"
+                    options=Signal::derive(layers)
+                    value=Signal::derive(move || Some(lens.layer.get()))
+                    choose=move |layer: usize| lens.layer.set(layer)
+                />
+                <Choice
+                    legend="Head"
+                    options=Signal::derive(heads)
+                    value=Signal::derive(move || Some(head()))
+                    choose=choose_head
+                />
+    </div>
+        }
 }
 
 /// Why the weights are missing, where they are.
@@ -398,16 +412,8 @@ fn bert_shape(page: Page) -> Grid {
 
 /// BART's source, before its tokens are known.
 fn bart_source(page: Page) -> Vec<Label> {
-    let source = page.writing.draft.with(|draft| draft.source.clone());
-    let source = match source.is_empty() {
-        true => page
-            .spoken_word()
-            .and_then(|index| page.word_text(index))
-            .unwrap_or_default(),
-        false => source,
-    };
-    let by_letters = page.current_task().is_none_or(|task| task == PRONOUNCE);
-    if by_letters {
+    let source = page.source().unwrap_or_default();
+    if page.pronounces() {
         let letters: Vec<String> = source.chars().map(String::from).collect();
         bracketed("<s>", letters.iter().map(String::as_str), "</s>")
     } else {
@@ -415,15 +421,25 @@ fn bart_source(page: Page) -> Vec<Label> {
     }
 }
 
-/// What BART has written, behind the token that it starts from; before that, as much as there are source tokens.
+/// What BART has written, behind the token that it starts from. Before it has begun, as many blanks as the source
+/// has tokens, so that the mask's triangle can be seen.
 fn bart_output(page: Page) -> Vec<Label> {
     let label = |text: &str, special| Label {
         text: text.replace('Ġ', ""),
         special,
         continues: false,
     };
-    page.writing.draft.with(|draft| {
-        let steps = draft.steps.iter().map(|step| label(&step.token, false));
-        std::iter::once(label("<s>", true)).chain(steps).collect()
+    let start = std::iter::once(label("<s>", true));
+    page.writing.draft.with(|draft| match draft.stage {
+        Stage::Idle => {
+            let blanks = bart_source(page).len().saturating_sub(2);
+            start
+                .chain((0..blanks).map(|_| label("·", false)))
+                .collect()
+        }
+        _ => {
+            let written = draft.steps.iter().map(|step| label(&step.token, false));
+            start.chain(written).collect()
+        }
     })
 }

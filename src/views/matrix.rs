@@ -93,8 +93,14 @@ pub fn Matrix(
         event.prevent_default();
         point(Some(marks), locked());
     };
+    let pointed_at = move || pointer.get().is_some_and(|pointer| pointer.place == place);
     let reading = move || {
-        grid.with(|grid| describe(grid, marks.get()))
+        let mut marks = marks.get();
+        // Elsewhere the token counts, not the cell where it meets itself.
+        if !pointed_at() && marks.row.is_some() {
+            marks.column = None;
+        }
+        grid.with(|grid| describe(grid, marks))
             .unwrap_or_else(|| rule.get().to_owned())
     };
     let style = move || {
@@ -136,7 +142,12 @@ pub fn Matrix(
                     on:keydown=on_key
                 ></canvas>
             </div>
-            <p class="reading" id=reading_id aria-live="polite">{reading}</p>
+            // Of linked matrices, only the one in hand speaks.
+            <p
+                class="reading"
+                id=reading_id
+                aria-live=move || if pointed_at() { "polite" } else { "off" }
+            >{reading}</p>
             <RowsInWords grid />
         </figure>
     }

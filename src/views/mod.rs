@@ -12,5 +12,6 @@ mod mask_panel;
 mod matrix;
 mod measure;
 mod paint;
+mod probability;
 mod sentence_field;
 mod word_strip;

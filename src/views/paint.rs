@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use wasm_bindgen::{Clamped, JsCast, JsValue};
 use web_sys::{CanvasRenderingContext2d, CssStyleDeclaration, HtmlCanvasElement, ImageData};
 
-use crate::state::geometry::{Geometry, LABEL_SIZE, shortened};
+use crate::state::geometry::{Geometry, LABEL_SIZE, shortened, upright};
 use crate::state::grid::{Cell, Grid, Label};
 use crate::state::links::Marks;
 use crate::state::ramp::{Scheme, colour, position};
@@ -185,6 +185,12 @@ impl Painter<'_> {
         for (column, label) in self.grid.columns.iter().enumerate() {
             let x = left + (column as f64 + 0.5) * cell;
             if self.label_style(label, self.marks.column == Some(column)) {
+                if upright(&label.text) {
+                    self.context.set_text_align("center");
+                    let y = top - 6.0 - LABEL_SIZE / 2.0;
+                    self.context.fill_text(&label.text, x, y)?;
+                    continue;
+                }
                 self.context.save();
                 self.context.translate(x, top - 6.0)?;
                 self.context.rotate(-std::f64::consts::FRAC_PI_2)?;

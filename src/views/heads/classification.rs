@@ -6,8 +6,8 @@ use unmask_protocol::{HeadInfo, LabelScore};
 use super::field::{Field, asked};
 use crate::latest::Latest;
 use crate::page::Page;
-use crate::state::format::percent;
 use crate::views::error_note::ErrorNote;
+use crate::views::probability::ProbabilityRow;
 
 /// Labels that are shown.
 const SHOWN: usize = 5;
@@ -43,14 +43,7 @@ pub fn Classification(
         },
     );
     let row = |score: LabelScore| {
-        let width = format!("{}%", (score.probability * 100.0).round());
-        view! {
-            <li data-probability=score.probability>
-                <span class="candidate">{score.label}</span>
-                <span class="bar" aria-hidden="true"><span style:width=width></span></span>
-                <span class="number">{percent(score.probability)}</span>
-            </li>
-        }
+        view! { <ProbabilityRow text=score.label probability=score.probability /> }
     };
     let labels = move || {
         let labels = latest.answer.with(|answer| answer.value.clone());

@@ -7,6 +7,7 @@ use crate::latest::Latest;
 use crate::page::Page;
 use crate::state::format::percent;
 use crate::views::error_note::ErrorNote;
+use crate::views::probability::Bar;
 
 /// The next sentence head.
 #[component]
@@ -25,11 +26,11 @@ pub fn NextSentence() -> impl IntoView {
             0.35..0.65 => "BERT cannot tell whether the second follows the first",
             _ => "BERT believes that the second follows the first",
         };
-        let share = format!("{}%", (probability * 100.0).round());
+
         Some(view! {
-            <p class="verdict" data-probability=probability>
+            <p class="verdict" data-probability=probability.to_string()>
                 {words} ": " <strong class="number">{percent(probability)}</strong>
-                <span class="bar" aria-hidden="true"><span style:width=share></span></span>
+                <Bar probability />
             </p>
         })
     };
