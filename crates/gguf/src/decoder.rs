@@ -8,6 +8,9 @@ use crate::{Error, Header, Limits, StreamError, TensorInfo};
 /// Memory for a tensor is taken in steps of at least this many bytes, as its bytes arrive.
 const STEP: usize = 1 << 20;
 
+/// Takes each tensor as its last byte arrives.
+pub type OnTensor<'a, E> = dyn FnMut(&TensorInfo, Vec<u8>) -> Result<(), E> + 'a;
+
 enum Stage {
     Header(Box<HeaderParser>),
     Data {
@@ -64,7 +67,7 @@ impl Decoder {
     pub fn push<E>(
         &mut self,
         chunk: &[u8],
-        on_tensor: &mut dyn FnMut(&TensorInfo, Vec<u8>) -> Result<(), E>,
+        on_tensor: &mut OnTensor<'_, E>,
     ) -> Result<(), StreamError<E>> {
         let result = self.advance(chunk, on_tensor);
         match result {
@@ -93,7 +96,7 @@ impl Decoder {
     fn advance<E>(
         &mut self,
         mut chunk: &[u8],
-        on_tensor: &mut dyn FnMut(&TensorInfo, Vec<u8>) -> Result<(), E>,
+        on_tensor: &mut OnTensor<'_, E>,
     ) -> Result<(), StreamError<E>> {
         if let Stage::Header(parser) = &mut self.stage {
             let (used, done) = parser.push(chunk)?;

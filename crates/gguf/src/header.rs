@@ -503,7 +503,7 @@ impl HeaderParser {
             ..
         } = &tensor;
         let (name, offset, end, alignment) = (name.clone(), *offset, self.data_end, self.alignment);
-        if offset % alignment != 0 {
+        if !offset.is_multiple_of(alignment) {
             return Err(Error::Unaligned {
                 name,
                 offset,
@@ -546,7 +546,7 @@ pub(crate) fn describe(
         return Err(Error::ZeroDimension { name });
     }
     let columns = shape[shape.len() - 1];
-    if columns % ty.block_len() != 0 {
+    if !columns.is_multiple_of(ty.block_len()) {
         return Err(Error::Blocks { name, columns, ty });
     }
     match ty.bytes_of(&shape) {

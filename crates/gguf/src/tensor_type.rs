@@ -126,7 +126,7 @@ impl TensorType {
     /// overflows.
     pub fn bytes_of(self, shape: &[usize]) -> Option<u64> {
         let last = *shape.last()?;
-        if last % self.block_len() != 0 {
+        if !last.is_multiple_of(self.block_len()) {
             return None;
         }
         let row_bytes = ((last / self.block_len()) as u64).checked_mul(self.block_bytes() as u64)?;

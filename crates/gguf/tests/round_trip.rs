@@ -1,4 +1,5 @@
 //! What is written is what is read, however the bytes are cut.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is a finding")]
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;

@@ -47,7 +47,7 @@ impl Quantization {
             _ => TensorType::F16,
         };
         let mut ty = self.0;
-        while columns % ty.block_len() != 0 {
+        while !columns.is_multiple_of(ty.block_len()) {
             ty = next(ty);
         }
         ty

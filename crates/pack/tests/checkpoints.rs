@@ -1,4 +1,5 @@
 //! Real checkpoints (made by `make_fixtures.py`) in every weight format: what is packed is what PyTorch had.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is a finding")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Heads and tied tensors, as names and configurations show them.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is a finding")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Checkpoints that are damaged or mean harm: each is refused with the fault that it has.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is a finding")]
 
 mod common;
 
