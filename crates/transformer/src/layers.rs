@@ -53,12 +53,12 @@ impl Embedding {
     /// `ids` as `[ids, hidden]`.
     ///
     /// # Errors
-    /// `Engine` where an id is not in the table.
+    /// `Integrity` where an id is not in the table: tokenizer and weights come from the same file.
     pub fn forward(&self, ids: &[u32]) -> Result<Tensor> {
         let rows = self.table.shape().dims()[0];
         if let Some(id) = ids.iter().find(|&&id| id as usize >= rows) {
-            return Err(Error::engine(format!(
-                "Row {id} was asked of an embedding table of {rows} rows."
+            return Err(Error::integrity(format!(
+                "The token {id} has no row in an embedding table of {rows} rows."
             )));
         }
         Ok(self.table.embedding(&Tensor::new(ids, &Device::Cpu)?)?)

@@ -6,17 +6,25 @@
 //! questions with them.
 
 mod attention;
+pub mod bart;
+pub mod bert;
 mod capture;
 mod error;
+pub mod generation;
+mod kv_cache;
 mod layers;
 mod mask;
 mod model_file;
+pub mod tasks;
+mod tokenization;
 mod weights;
 
 pub use attention::{AttentionInput, KeyValue, MultiHeadAttention};
 pub use capture::{AttentionKind, AttentionRecord, Capture};
 pub use error::{Error, ErrorKind, Result};
+pub use kv_cache::KvCache;
 pub use layers::{Activation, Embedding, LayerNorm, Linear};
 pub use mask::{AttentionMask, MaskPattern};
 pub use model_file::{HeadKind, HeadSpec, ModelFile, ModelReader, TaskSpec};
+pub use tokenization::{Encoding, Token, Tokenizer, Truncation};
 pub use weights::Weights;

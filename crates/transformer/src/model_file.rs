@@ -4,7 +4,7 @@ use std::io::Read;
 
 use serde::Deserialize;
 use serde_json::Value;
-use unmask_gguf::{Decoder, Header};
+use unmask_gguf::{Decoder, Header, Limits, StreamError};
 
 use crate::{Error, Result, Weights};
 
@@ -27,6 +27,10 @@ pub struct HeadSpec {
     /// Question answering: the refusal wins where it beats the best span by more than this (logits).
     #[serde(default)]
     pub null_threshold: f32,
+    /// Question answering: tokens in one window, question included, where the head was trained on fewer than the
+    /// model has positions.
+    #[serde(default)]
+    pub max_length: Option<usize>,
 }
 
 /// Kinds of heads.
@@ -166,10 +170,18 @@ impl ModelFile {
 }
 
 /// Builds a [`ModelFile`] from bytes that arrive in chunks: never more than one tensor waits for its end.
-#[derive(Default)]
 pub struct ModelReader {
     decoder: Decoder,
     weights: Weights,
+}
+
+impl Default for ModelReader {
+    fn default() -> Self {
+        Self {
+            decoder: Decoder::new(Limits::default()),
+            weights: Weights::default(),
+        }
+    }
 }
 
 impl ModelReader {
@@ -181,6 +193,10 @@ impl ModelReader {
         let weights = &self.weights;
         self.decoder
             .push(chunk, &mut |info, bytes| weights.insert(info, bytes))
+            .map_err(|error| match error {
+                StreamError::Consumer(error) => error,
+                other => Error::integrity(other.to_string()),
+            })
     }
 
     /// The file ends here.

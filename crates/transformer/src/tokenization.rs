@@ -341,3 +341,18 @@ impl Places {
 fn engine(error: tokenizers::Error) -> Error {
     Error::engine(format!("The tokenizer failed: {error}."))
 }
+
+/// The part of `text` between two UTF-16 positions, widened to whole characters.
+pub(crate) fn utf16_slice(text: &str, units: std::ops::Range<usize>) -> &str {
+    let mut at = 0;
+    let (mut from, mut to) = (text.len(), 0);
+    for (byte, character) in text.char_indices() {
+        let next = at + character.len_utf16();
+        if next > units.start && at < units.end {
+            from = from.min(byte);
+            to = byte + character.len_utf8();
+        }
+        at = next;
+    }
+    text.get(from..to).unwrap_or_default()
+}

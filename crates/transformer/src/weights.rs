@@ -96,12 +96,17 @@ impl Weights {
         Linear::new(weight, Some(self.dense("bias", &[output])?))
     }
 
-    /// `weight` and `bias`, both `[size]`.
+    /// `weight` and `bias`, both `[size]`; the first BERT checkpoints call them `gamma` and `beta`.
     ///
     /// # Errors
     /// As [`Weights::take`].
     pub fn layer_norm(&self, size: usize, eps: f64) -> Result<LayerNorm> {
-        let (weight, bias) = (self.dense("weight", &[size])?, self.dense("bias", &[size])?);
+        let names = match self.contains("gamma") {
+            true => ["gamma", "beta"],
+            false => ["weight", "bias"],
+        };
+        let [weight, bias] = names.map(|name| self.dense(name, &[size]));
+        let (weight, bias) = (weight?, bias?);
         Ok(LayerNorm::new(weight, bias, eps))
     }
 

@@ -3,11 +3,13 @@
 use candle_core::Tensor;
 
 use super::generate::target_tokens;
-use super::require_text;
+use super::{Steps, require_text};
 use crate::bart::{Bart, MaskPatterns};
 use crate::bert::Bert;
-use crate::generation::GenerateOptions;
-use crate::{AttentionKind, Capture, Encoding, Error, MaskPattern, Result, Token, Truncation};
+use crate::generation::{GenerateOptions, Generation};
+use crate::{
+    AttentionKind, Capture, Encoding, Error, KvCache, MaskPattern, Result, Token, Truncation,
+};
 
 /// One kind of attention in every layer and head.
 #[derive(Clone, Debug, PartialEq)]
@@ -148,59 +150,107 @@ pub struct BartAttention {
     pub truncation: Option<Truncation>,
 }
 
-/// All attentions of a BART that reads `text` and says `target`, or without one what it generates.
-///
-/// # Errors
-/// As [`super::generate::generate`], and `Input` for a custom mask that is too small.
-pub fn bart_attention(
-    bart: &Bart,
-    text: &str,
-    target: Option<&str>,
-    options: &GenerateOptions,
-    masks: &MaskPatterns,
-) -> Result<BartAttention> {
-    let task = bart.task(options.task.as_deref())?;
-    let settings = bart.settings(task, options)?;
-    let source = bart.source_encoding(text, task)?;
-    let mut encoder = Capture::default();
-    let (read, records) = match target {
-        None => bart
-            .begin(&source, settings, masks, Some(&mut encoder))?
-            .finish_recorded()?,
-        Some(target) => {
-            let first = settings.forced_bos;
-            let read = bart.decoder_input(target, settings.start, first)?;
-            let encoder_hidden_states =
-                bart.encode(&source.ids, &masks.encoder, Some(&mut encoder))?;
-            let mut cache = bart.cache(&encoder_hidden_states)?;
-            let mut decoder = Capture::default();
-            bart.decode(&read, 1, &mut cache, masks, Some(&mut decoder))?;
-            (read, vec![(decoder, 0)])
+/// Attends with a BART that reads a text and says a target, or without one what it generates, one token a step.
+pub struct BartAttending<'m> {
+    bart: &'m Bart,
+    source: Encoding,
+    encoder: Capture,
+    saying: Saying<'m>,
+}
+
+/// How the decoder comes to its words.
+enum Saying<'m> {
+    /// They are given: one pass over all of them.
+    Target {
+        read: Vec<u32>,
+        cache: KvCache,
+        masks: MaskPatterns,
+    },
+    /// It chooses them.
+    Generated(Generation<'m>),
+}
+
+impl<'m> BartAttending<'m> {
+    /// Reads `text`, and gets ready to say `target`.
+    ///
+    /// # Errors
+    /// As [`super::generate::generate`], and `Input` for a custom mask that is too small.
+    pub fn new(
+        bart: &'m Bart,
+        text: &str,
+        target: Option<&str>,
+        options: &GenerateOptions,
+        masks: &MaskPatterns,
+    ) -> Result<Self> {
+        let task = bart.task(options.task.as_deref())?;
+        let settings = bart.settings(task, options)?;
+        let source = bart.source_encoding(text, task)?;
+        let mut encoder = Capture::default();
+        let saying = match target {
+            None => Saying::Generated(bart.begin(&source, settings, masks, Some(&mut encoder))?),
+            Some(target) => {
+                let encoded = bart.encode(&source.ids, &masks.encoder, Some(&mut encoder))?;
+                Saying::Target {
+                    read: bart.decoder_input(target, settings.start, settings.forced_bos)?,
+                    cache: bart.cache(&encoded)?,
+                    masks: masks.clone(),
+                }
+            }
+        };
+        Ok(Self {
+            bart,
+            source,
+            encoder,
+            saying,
+        })
+    }
+
+    fn maps(&self, read: &[u32], decoder: &[(&Capture, usize)]) -> Result<BartAttention> {
+        let keys = self.source.tokens.clone();
+        let queries = target_tokens(self.bart, read)?;
+        let decoder = || decoder.iter().copied();
+        Ok(BartAttention {
+            encoder: AttentionMaps::assemble(
+                AttentionKind::Encoder,
+                [(&self.encoder, 0)],
+                keys.clone(),
+                keys.clone(),
+            )?,
+            decoder: AttentionMaps::assemble(
+                AttentionKind::Decoder,
+                decoder(),
+                queries.clone(),
+                queries.clone(),
+            )?,
+            cross: AttentionMaps::assemble(AttentionKind::Cross, decoder(), queries, keys)?,
+            truncation: self.source.truncation,
+        })
+    }
+}
+
+impl Steps for BartAttending<'_> {
+    type Output = BartAttention;
+
+    fn step(&mut self) -> Result<Option<BartAttention>> {
+        match &mut self.saying {
+            Saying::Target { read, cache, masks } => {
+                let (mut capture, read) = (Capture::default(), std::mem::take(read));
+                self.bart
+                    .decode(&read, 1, cache, masks, Some(&mut capture))?;
+                self.maps(&read, &[(&capture, 0)]).map(Some)
+            }
+            Saying::Generated(generation) => {
+                if generation.step()?.is_some() {
+                    return Ok(None);
+                }
+                let Saying::Generated(generation) = &self.saying else {
+                    return Ok(None);
+                };
+                self.maps(generation.read(), &generation.recorded())
+                    .map(Some)
+            }
         }
-    };
-    let Encoding {
-        tokens: keys,
-        truncation,
-        ..
-    } = source;
-    let queries = target_tokens(bart, &read)?;
-    let records = || records.iter().map(|(capture, row)| (capture, *row));
-    Ok(BartAttention {
-        encoder: AttentionMaps::assemble(
-            AttentionKind::Encoder,
-            [(&encoder, 0)],
-            keys.clone(),
-            keys.clone(),
-        )?,
-        decoder: AttentionMaps::assemble(
-            AttentionKind::Decoder,
-            records(),
-            queries.clone(),
-            queries.clone(),
-        )?,
-        cross: AttentionMaps::assemble(AttentionKind::Cross, records(), queries, keys)?,
-        truncation,
-    })
+    }
 }
 
 impl Bart {

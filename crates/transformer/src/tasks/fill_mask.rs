@@ -1,0 +1,112 @@
+//! Masked words: which ones would fit.
+
+use super::{probabilities, require_text};
+use crate::bert::Bert;
+use crate::{Error, HeadKind, MaskPattern, Result, Truncation};
+
+/// Candidates for one mask where nobody says how many.
+pub const DEFAULT_TOP_K: usize = 5;
+
+/// Candidates for each mask, in the text's order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FilledMasks {
+    /// One entry per mask.
+    pub masks: Vec<FilledMask>,
+    /// Set where the text was longer than the model reads.
+    pub truncation: Option<Truncation>,
+}
+
+/// Candidates for one masked position.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FilledMask {
+    /// Token position in the sequence.
+    pub position: usize,
+    /// Most probable first.
+    pub candidates: Vec<Candidate>,
+}
+
+/// One token that might stand at a position.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    /// As the vocabulary spells it.
+    pub token: String,
+    /// Vocabulary id.
+    pub id: u32,
+    /// Softmax over the vocabulary.
+    pub probability: f32,
+    /// As a reader would write it.
+    pub text: String,
+}
+
+/// The `top_k` most probable tokens for each mask in `text`, each mask judged on its own.
+///
+/// # Errors
+/// `Input` for a text without a mask, `Unsupported` for a model without a masked-LM head, `Input` for a custom
+/// mask of the wrong size.
+pub fn fill_mask(
+    bert: &Bert,
+    text: &str,
+    top_k: Option<usize>,
+    mask: &MaskPattern,
+) -> Result<FilledMasks> {
+    bert.head(HeadKind::MaskedLm, None)?;
+    require_text(text, "The text")?;
+    let mask_id = bert.tokenizer.mask_id().ok_or_else(|| {
+        Error::unsupported(
+            "The model's tokenizer has no mask token.",
+            "Choose another model, or convert this one with its own tokenizer.json.",
+        )
+    })?;
+    let encoding = bert.encode(text, None)?;
+    let is_mask = |&position: &u32| encoding.ids[position as usize] == mask_id;
+    let positions: Vec<u32> = (0..encoding.ids.len() as u32).filter(is_mask).collect();
+    if positions.is_empty() {
+        return Err(match encoding.truncation {
+            Some(truncation) => Error::input(
+                format!("There is no [MASK] in the first {} tokens, all that the model reads.", truncation.kept),
+                "Shorten the text around the [MASK].",
+            ),
+            None => Error::input(
+                "The text has no [MASK].",
+                "Write [MASK] where a word is missing.",
+            ),
+        });
+    }
+    let hidden_states = bert.forward(&encoding, mask, None)?;
+    let logits = bert.masked_lm_logits(&hidden_states, &positions)?;
+    let rows = logits.to_vec2::<f32>()?;
+    let masks = positions.iter().zip(rows).map(|(&position, logits)| {
+        let candidates = best(&probabilities(&logits), top_k.unwrap_or(DEFAULT_TOP_K));
+        let candidates = candidates.into_iter().map(|(id, probability)| {
+            Ok(Candidate {
+                token: bert.tokenizer.id_to_token(id).unwrap_or_default(),
+                id,
+                probability,
+                text: bert.tokenizer.text_of(id)?,
+            })
+        });
+        Ok(FilledMask {
+            position: position as usize,
+            candidates: candidates.collect::<Result<_>>()?,
+        })
+    });
+    Ok(FilledMasks {
+        masks: masks.collect::<Result<_>>()?,
+        truncation: encoding.truncation,
+    })
+}
+
+/// The `k` most probable ids, the lower id first where two are alike.
+fn best(probabilities: &[f32], k: usize) -> Vec<(u32, f32)> {
+    let mut ids: Vec<u32> = (0..probabilities.len() as u32).collect();
+    let higher = |a: &u32, b: &u32| {
+        let [x, y] = [a, b].map(|&id| probabilities[id as usize]);
+        y.total_cmp(&x).then(a.cmp(b))
+    };
+    if k < ids.len() {
+        ids.select_nth_unstable_by(k, higher);
+        ids.truncate(k);
+    }
+    ids.sort_unstable_by(higher);
+    ids.into_iter().map(|id| (id, probabilities[id as usize])).collect()
+}
