@@ -41,24 +41,28 @@ impl<'a, const ROWS: usize> Tile<'a, ROWS> {
         self.scales.len()
     }
 
-    /// Quads, scales and offsets, block by block.
+    /// Block by block of k.
     #[inline(always)]
-    pub(crate) fn blocks(
-        &self,
-    ) -> impl Iterator<
-        Item = (
-            &'a [[[i8; 4]; ROWS]; QUADS],
-            &'a [f32; ROWS],
-            &'a [f32; ROWS],
-        ),
-    > {
-        let quads = self.quads.as_chunks::<QUADS>().0;
+    pub(crate) fn blocks(&self) -> impl Iterator<Item = TileBlock<'a, ROWS>> {
+        let quads = self.quads.as_chunks().0;
         quads
             .iter()
             .zip(self.scales)
             .zip(self.offsets)
-            .map(|((quads, scales), offsets)| (quads, scales, offsets))
+            .map(|((quads, scales), offsets)| TileBlock {
+                quads,
+                scales,
+                offsets,
+            })
     }
+}
+
+/// One block of k of a tile: a group of four bytes for each step and row, and each row's scale and offset.
+#[derive(Clone, Copy)]
+pub(crate) struct TileBlock<'a, const ROWS: usize> {
+    pub(crate) quads: &'a [[[i8; 4]; ROWS]; QUADS],
+    pub(crate) scales: &'a [f32; ROWS],
+    pub(crate) offsets: &'a [f32; ROWS],
 }
 
 impl Scratch {

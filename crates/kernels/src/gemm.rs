@@ -189,13 +189,21 @@ impl<B: Block> Job for Gemm<'_, '_, B> {
         // Panels outside, rows inside: a panel stays in the first-level cache while the activations, which are far
         // smaller than the weights, pass by.
         let Range { start, end } = self.out.range();
-        for panel in start / PANEL..end.div_ceil(PANEL) {
+        let mut panels = start / PANEL..end.div_ceil(PANEL);
+        if self.activations.rows() == 1 {
+            // One row has so few sums that two panels share its broadcasts.
+            while panels.len() >= 2 {
+                self.tile::<S, 2, 1>(simd, panels.start, 0);
+                panels.start += 2;
+            }
+        }
+        for panel in panels {
             for (row, height) in tiles(self.activations.rows()) {
                 match height {
-                    MAX_ROWS => self.tile::<S, MAX_ROWS>(simd, panel, row),
-                    3 => self.tile::<S, 3>(simd, panel, row),
-                    2 => self.tile::<S, 2>(simd, panel, row),
-                    _ => self.tile::<S, 1>(simd, panel, row),
+                    MAX_ROWS => self.tile::<S, 1, MAX_ROWS>(simd, panel, row),
+                    3 => self.tile::<S, 1, 3>(simd, panel, row),
+                    2 => self.tile::<S, 1, 2>(simd, panel, row),
+                    _ => self.tile::<S, 1, 1>(simd, panel, row),
                 }
             }
         }
@@ -203,18 +211,26 @@ impl<B: Block> Job for Gemm<'_, '_, B> {
 }
 
 impl<B: Block> Gemm<'_, '_, B> {
-    /// `ROWS` rows of one panel's columns.
+    /// `ROWS` rows of `PANELS` panels' columns.
     #[inline(always)]
-    fn tile<S: Simd, const ROWS: usize>(&mut self, simd: S, panel: usize, row: usize) {
+    fn tile<S: Simd, const PANELS: usize, const ROWS: usize>(
+        &mut self,
+        simd: S,
+        panel: usize,
+        row: usize,
+    ) {
         let activations: Tile<'_, ROWS> = self.activations.tile(row);
         let per_panel = activations.len();
-        let blocks = &self.blocks[panel * per_panel..][..per_panel];
-        let mut sums = [simd.splat(0.0); ROWS];
-        for (block, (quads, scales, offsets)) in blocks.iter().zip(activations.blocks()) {
-            block.multiply_add(simd, quads, scales, offsets, &mut sums);
+        let panels: [&[B]; PANELS] =
+            std::array::from_fn(|p| &self.blocks[(panel + p) * per_panel..][..per_panel]);
+        let mut sums = [[simd.splat(0.0); ROWS]; PANELS];
+        for (b, activations) in activations.blocks().enumerate() {
+            B::multiply_add(simd, panels.map(|panel| &panel[b]), activations, &mut sums);
         }
-        for (i, sum) in sums.into_iter().enumerate() {
-            self.store(simd, panel, row + i, sum);
+        for (p, sums) in sums.into_iter().enumerate() {
+            for (i, sum) in sums.into_iter().enumerate() {
+                self.store(simd, panel + p, row + i, sum);
+            }
         }
     }
 

@@ -4,9 +4,11 @@
 //! so that one vector multiplies eight columns at once and no sum has to be taken across lanes. It takes 36 bytes a
 //! column where the file's Q8_0 takes 34, and 18 where its Q4_0 takes 18.
 
+use crate::activations::TileBlock;
 use crate::error::{KernelError, expect_len};
 use crate::simd::{LANES, Simd};
 use half::f16;
+use std::hint::black_box;
 
 /// Values of k that share a scale, in the file, in the panels and in the activations.
 pub const BLOCK: usize = 32;
@@ -47,15 +49,20 @@ pub(crate) trait Block: Clone {
     /// A column's values.
     fn column(&self, column: usize) -> [f32; BLOCK];
 
-    /// Adds to `sums` the products of this block with `ROWS` rows of activations.
-    fn multiply_add<S: Simd, const ROWS: usize>(
-        &self,
+    /// Adds to `sums` the products of `PANELS` panels' blocks with `ROWS` rows of activations.
+    fn multiply_add<S: Simd, const PANELS: usize, const ROWS: usize>(
         simd: S,
-        quads: &[[[i8; 4]; ROWS]; QUADS],
-        scales: &[f32; ROWS],
-        offsets: &[f32; ROWS],
-        sums: &mut [S::F32; ROWS],
+        blocks: [&Self; PANELS],
+        activations: TileBlock<'_, ROWS>,
+        sums: &mut [[S::F32; ROWS]; PANELS],
     );
+}
+
+/// The steps of a block, from a bound that the compiler can't see through. Unrolled, it would order all dot products of
+/// one row before those of the next, and a browser would then spill every vector of weights.
+#[inline(always)]
+fn rolled(steps: usize) -> impl Iterator<Item = usize> {
+    (0..steps).take(black_box(steps))
 }
 
 /// Eight columns of Q8_0. The weights are the signed operand of the dot product and the activations the 7-bit one,
@@ -95,27 +102,33 @@ impl Block for Q8Block {
     }
 
     #[inline(always)]
-    fn multiply_add<S: Simd, const ROWS: usize>(
-        &self,
+    fn multiply_add<S: Simd, const PANELS: usize, const ROWS: usize>(
         simd: S,
-        quads: &[[[i8; 4]; ROWS]; QUADS],
-        scales: &[f32; ROWS],
-        offsets: &[f32; ROWS],
-        sums: &mut [S::F32; ROWS],
+        blocks: [&Self; PANELS],
+        activations: TileBlock<'_, ROWS>,
+        sums: &mut [[S::F32; ROWS]; PANELS],
     ) {
-        let mut dots = [simd.zero_i32(); ROWS];
-        for (weights, quad) in self.quants.iter().zip(quads) {
-            let weights = simd.load_bytes(weights);
-            for row in 0..ROWS {
-                dots[row] = simd.dot_add(dots[row], weights, simd.splat_bytes(quad[row]));
+        let mut dots = [[simd.zero_i32(); ROWS]; PANELS];
+        for pair in rolled(QUADS / 2) {
+            for step in [2 * pair, 2 * pair + 1] {
+                let quads = activations.quads[step].map(|quad| simd.splat_bytes(quad));
+                for (block, dots) in blocks.iter().zip(&mut dots) {
+                    let weights = simd.load_bytes(&block.quants[step]);
+                    for (dot, &quad) in dots.iter_mut().zip(&quads) {
+                        *dot = simd.dot_add(*dot, weights, quad);
+                    }
+                }
             }
         }
-        let weight_scales = simd.load_f16(&self.scales);
-        let weight_sums = simd.load_i16(&self.sums);
-        for row in 0..ROWS {
-            let offset = simd.mul(simd.splat(offsets[row]), weight_sums);
-            let dot = simd.mul_add(simd.to_f32(dots[row]), simd.splat(scales[row]), offset);
-            sums[row] = simd.mul_add(dot, weight_scales, sums[row]);
+        for ((block, dots), sums) in blocks.iter().zip(dots).zip(sums) {
+            let weight_scales = simd.load_f16(&block.scales);
+            let weight_sums = simd.load_i16(&block.sums);
+            for row in 0..ROWS {
+                let offset = simd.mul(simd.splat(activations.offsets[row]), weight_sums);
+                let scale = simd.splat(activations.scales[row]);
+                let dot = simd.mul_add(simd.to_f32(dots[row]), scale, offset);
+                sums[row] = simd.mul_add(dot, weight_scales, sums[row]);
+            }
         }
     }
 }
@@ -155,28 +168,32 @@ impl Block for Q4Block {
     }
 
     #[inline(always)]
-    fn multiply_add<S: Simd, const ROWS: usize>(
-        &self,
+    fn multiply_add<S: Simd, const PANELS: usize, const ROWS: usize>(
         simd: S,
-        quads: &[[[i8; 4]; ROWS]; QUADS],
-        scales: &[f32; ROWS],
-        offsets: &[f32; ROWS],
-        sums: &mut [S::F32; ROWS],
+        blocks: [&Self; PANELS],
+        activations: TileBlock<'_, ROWS>,
+        sums: &mut [[S::F32; ROWS]; PANELS],
     ) {
-        let mut dots = [simd.zero_i32(); ROWS];
-        let (first, second) = quads.split_at(QUADS / 2);
-        for ((nibbles, low_quad), high_quad) in self.nibbles.iter().zip(first).zip(second) {
-            let (low, high) = simd.load_nibbles(nibbles);
-            for row in 0..ROWS {
-                dots[row] = simd.dot_add(dots[row], simd.splat_bytes(low_quad[row]), low);
-                dots[row] = simd.dot_add(dots[row], simd.splat_bytes(high_quad[row]), high);
+        let mut dots = [[simd.zero_i32(); ROWS]; PANELS];
+        for step in rolled(QUADS / 2) {
+            let low_quads = &activations.quads[step];
+            let high_quads = &activations.quads[step + QUADS / 2];
+            for (block, dots) in blocks.iter().zip(&mut dots) {
+                let (low, high) = simd.load_nibbles(&block.nibbles[step]);
+                for row in 0..ROWS {
+                    dots[row] = simd.dot_add(dots[row], simd.splat_bytes(low_quads[row]), low);
+                    dots[row] = simd.dot_add(dots[row], simd.splat_bytes(high_quads[row]), high);
+                }
             }
         }
-        let weight_scales = simd.load_f16(&self.scales);
-        for row in 0..ROWS {
-            let scale = simd.splat(scales[row]);
-            let dot = simd.mul_add(simd.to_f32(dots[row]), scale, simd.splat(offsets[row]));
-            sums[row] = simd.mul_add(dot, weight_scales, sums[row]);
+        for ((block, dots), sums) in blocks.iter().zip(dots).zip(sums) {
+            let weight_scales = simd.load_f16(&block.scales);
+            for row in 0..ROWS {
+                let scale = simd.splat(activations.scales[row]);
+                let offset = simd.splat(activations.offsets[row]);
+                let dot = simd.mul_add(simd.to_f32(dots[row]), scale, offset);
+                sums[row] = simd.mul_add(dot, weight_scales, sums[row]);
+            }
         }
     }
 }
