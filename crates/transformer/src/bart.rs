@@ -423,6 +423,21 @@ impl FeedForward {
     }
 }
 
+/// `count` layers, and no more of them in the file.
+fn layers<L>(
+    weights: &Weights,
+    count: usize,
+    layer: impl Fn(Weights) -> Result<L>,
+) -> Result<Vec<L>> {
+    let layers = weights.pp("layers");
+    if layers.pp(count).contains("fc1.weight") {
+        return Err(Error::integrity(format!(
+            "The file has more layers than the {count} that its configuration says."
+        )));
+    }
+    (0..count).map(|index| layer(layers.pp(index))).collect()
+}
+
 fn attention(weights: &Weights, heads: usize, config: &Config) -> Result<MultiHeadAttention> {
     let names = ["q_proj", "k_proj", "v_proj", "out_proj"];
     weights.attention(names, config.d_model, heads)
@@ -455,8 +470,7 @@ struct Encoder {
 
 impl Encoder {
     fn new(weights: &Weights, shared: &Embedding, config: &Config) -> Result<Self> {
-        let layer = |index: usize| {
-            let weights = weights.pp("layers").pp(index);
+        let layer = |weights: Weights| {
             let heads = config.encoder_attention_heads;
             Ok(EncoderLayer {
                 self_attn: attention(&weights.pp("self_attn"), heads, config)?,
@@ -467,9 +481,7 @@ impl Encoder {
         };
         Ok(Self {
             embeddings: Embeddings::new(weights, shared, config)?,
-            layers: (0..config.encoder_layers)
-                .map(layer)
-                .collect::<Result<_>>()?,
+            layers: layers(weights, config.encoder_layers, layer)?,
             layer_norm: closing_norm(weights, config)?,
         })
     }
@@ -519,8 +531,7 @@ struct Decoder {
 
 impl Decoder {
     fn new(weights: &Weights, shared: &Embedding, config: &Config) -> Result<Self> {
-        let layer = |index: usize| {
-            let weights = weights.pp("layers").pp(index);
+        let layer = |weights: Weights| {
             let heads = config.decoder_attention_heads;
             let residual = |name| Residual::new(&weights.pp(name), config);
             Ok(DecoderLayer {
@@ -534,9 +545,7 @@ impl Decoder {
         };
         Ok(Self {
             embeddings: Embeddings::new(weights, shared, config)?,
-            layers: (0..config.decoder_layers)
-                .map(layer)
-                .collect::<Result<_>>()?,
+            layers: layers(weights, config.decoder_layers, layer)?,
             layer_norm: closing_norm(weights, config)?,
         })
     }

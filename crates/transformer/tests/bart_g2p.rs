@@ -10,7 +10,8 @@ use common::{Checkpoint, assert_close, read_json, read_tensors};
 use serde_json::{Map, Value, json};
 use unmask_transformer::bart::{Bart, MaskPatterns};
 use unmask_transformer::generation::{Finish, GenerateOptions, GenerationConfig};
-use unmask_transformer::tasks::attention::{AttentionMaps, bart_attention};
+use unmask_transformer::tasks::Steps;
+use unmask_transformer::tasks::attention::{AttentionMaps, BartAttending};
 use unmask_transformer::tasks::generate::generate;
 
 /// Where the fixture lies beside a checkout; tests pass with a note where it doesn't.
@@ -131,8 +132,12 @@ fn activations_and_all_three_attentions_equal_pytorchs() {
             .unwrap()
             .finish()
             .unwrap();
-        let spoken = bart_attention(&bart, word, Some(&generated.text), &options, &masks).unwrap();
-        let written = bart_attention(&bart, word, None, &options, &masks).unwrap();
+        let attend = |target: Option<&str>| {
+            let attending = BartAttending::new(&bart, word, target, &options, &masks).unwrap();
+            attending.finish().unwrap()
+        };
+        let spoken = attend(Some(&generated.text));
+        let written = attend(None);
         for maps in [spoken, written] {
             assert_close(
                 word,

@@ -148,20 +148,16 @@ impl<'m> Generation<'m> {
         self.output()
     }
 
-    /// Runs to the end and gives what the decoder read on the way, and its recorded attentions: one [`Capture`] for
-    /// each position, and in it the row of the batch that the winning hypothesis was in.
-    ///
-    /// # Errors
-    /// As [`Generation::step`].
-    pub(crate) fn finish_recorded(mut self) -> Result<(Vec<u32>, Vec<(Capture, usize)>)> {
-        while self.step()?.is_some() {}
-        let best = self.search.best();
-        let (_, read) = best
-            .ids
-            .split_last()
-            .ok_or_else(|| Error::engine("A generation has no tokens."))?;
-        let rows = best.rows.iter().copied();
-        Ok((read.to_vec(), self.captures.into_iter().zip(rows).collect()))
+    /// What the decoder has read on the way to the best hypothesis: the start token and all but the last one after.
+    pub(crate) fn read(&self) -> &[u32] {
+        let ids = &self.search.best().ids;
+        &ids[..ids.len() - 1] // it begins with the start token
+    }
+
+    /// The recorded attentions of those tokens, each with the row of the batch that was the best hypothesis's.
+    pub(crate) fn recorded(&self) -> Vec<(&Capture, usize)> {
+        let rows = self.search.best().rows.iter().copied();
+        self.captures.iter().zip(rows).collect()
     }
 
     fn output(&self) -> Result<GenerationOutput> {
