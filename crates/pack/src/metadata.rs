@@ -51,10 +51,17 @@ pub(crate) fn metadata(
         said(&None, "unmask_description").map(Value::from),
     );
     put("general.license", license.map(Value::from));
-    put(
-        "general.source.url",
-        said(&options.source, "unmask_source").map(Value::from),
-    );
+    let source = said(&options.source, "unmask_source");
+    // Some name a place on the network, some tell a story.
+    let is_url = source
+        .as_ref()
+        .is_some_and(|source| source.starts_with("http"));
+    let key = if is_url {
+        "general.source.url"
+    } else {
+        "general.source.description"
+    };
+    put(key, source.map(Value::from));
     put(
         "general.source.revision",
         said(&options.revision, "unmask_revision").map(Value::from),

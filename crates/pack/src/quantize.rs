@@ -174,3 +174,80 @@ pub fn quantize(values: &[f32], columns: usize, ty: TensorType) -> candle_core::
     }
     Ok(quantized)
 }
+
+#[cfg(test)]
+mod tests {
+    use sha2::{Digest, Sha256};
+
+    use super::*;
+
+    const QUANTIZED: [TensorType; 4] = [
+        TensorType::Q8_0,
+        TensorType::Q6K,
+        TensorType::Q4K,
+        TensorType::Q4_0,
+    ];
+
+    /// Values between -1 and 1, the same everywhere.
+    fn values(count: usize) -> Vec<f32> {
+        let mut state = 1u32;
+        let step = || {
+            state = state.wrapping_mul(1664525).wrapping_add(1013904223);
+            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+        };
+        std::iter::repeat_with(step).take(count).collect()
+    }
+
+    #[test]
+    fn a_block_of_q8_0_is_a_scale_and_bytes() {
+        let values: Vec<f32> = (0..32).map(|i| (127 - 8 * i) as f32).collect();
+        let quantized = quantize(&values, 32, TensorType::Q8_0).unwrap();
+        assert_eq!(quantized.bytes[..2], f16::ONE.to_le_bytes());
+        let integers: Vec<f32> = quantized.bytes[2..]
+            .iter()
+            .map(|&byte| f32::from(byte as i8))
+            .collect();
+        assert_eq!(integers, values);
+        assert_eq!(
+            (quantized.max_error, quantized.relative_rms_error()),
+            (0.0, 0.0)
+        );
+    }
+
+    #[test]
+    fn more_bits_lose_less() {
+        let values = values(1024);
+        let errors = QUANTIZED.map(|ty| quantize(&values, 256, ty).unwrap().relative_rms_error());
+        assert!(errors.is_sorted(), "{errors:?}");
+        assert!(errors[0] < 0.005 && errors[3] < 0.1, "{errors:?}");
+    }
+
+    #[test]
+    fn the_same_values_give_the_same_bytes_on_every_machine() {
+        let digests = QUANTIZED.map(|ty| {
+            let bytes = quantize(&values(1024), 256, ty).unwrap().bytes;
+            u32::from_be_bytes(Sha256::digest(bytes)[..4].try_into().unwrap())
+        });
+        assert_eq!(digests, [0x1ca29322, 0x6ba0aeb0, 0xa745de46, 0xc0a763af]);
+    }
+
+    #[test]
+    fn half_precision_never_becomes_infinite() {
+        let quantized = quantize(&[1e9, -1e9], 2, TensorType::F16).unwrap();
+        assert_eq!(
+            quantized.bytes,
+            [f16::MAX.to_le_bytes(), f16::MIN.to_le_bytes()].concat()
+        );
+    }
+
+    #[test]
+    fn names_are_read_in_any_spelling() {
+        for name in ["q4_k", "Q4K", "Q4_K"] {
+            assert_eq!(name.parse::<Quantization>().unwrap().name(), "Q4_K");
+        }
+        assert!(
+            "Q8_K".parse::<Quantization>().is_err(),
+            "a format for activations"
+        );
+    }
+}

@@ -431,3 +431,26 @@ fn two_old_names_for_one_tensor() {
         matches!(fault(&folder), Error::DuplicateTensor { name } if name == "bert.pooler.dense.bias")
     );
 }
+
+#[test]
+fn no_flipped_byte_makes_the_reader_panic() {
+    let pickle = torch(&tensor("0", 4, 0, &[2, 2], &[1, 2]));
+    for (name, file) in [
+        ("pytorch_model.bin", pickle),
+        (
+            "model.safetensors",
+            safetensors(&[("a", &[2, 2]), ("b", &[3])]),
+        ),
+    ] {
+        for position in 0..file.len() {
+            for flip in [0x01, 0x20, 0x80, 0xff] {
+                let mut damaged = file.clone();
+                damaged[position] ^= flip;
+                // Whether it is still sound depends on the byte: only a panic would fail.
+                let _ = pack(&without_weights().with(name, damaged), "f32");
+            }
+            let cut = without_weights().with(name, &file[..position]);
+            assert!(pack(&cut, "f32").is_err(), "{name} cut at {position}");
+        }
+    }
+}
