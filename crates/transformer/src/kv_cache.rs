@@ -162,8 +162,8 @@ mod tests {
         }
         let expected: Vec<f32> = (0..40).map(|i| i as f32).collect();
         let so_far = so_far.unwrap();
-        assert_eq!(values(&so_far.key), [expected.clone()]);
-        assert_eq!(values(&so_far.value.neg().unwrap()), [expected]);
+        assert_eq!(values(&so_far.key)[0], expected);
+        assert_eq!(values(&so_far.value.neg().unwrap())[0], expected);
         assert_eq!(cache.positions(), 40);
     }
 

@@ -128,7 +128,7 @@ impl Weights {
         d_model: usize,
         heads: usize,
     ) -> Result<MultiHeadAttention> {
-        if heads == 0 || d_model % heads != 0 {
+        if heads == 0 || !d_model.is_multiple_of(heads) {
             return Err(Error::integrity(format!(
                 "The configuration divides a width of {d_model} among {heads} attention heads."
             )));

@@ -290,27 +290,22 @@ impl Settings {
 
 /// In tokens with the start token, and within what the decoder has positions for: its last token is never read.
 fn max_length(wish: &GenerationConfig, model: &GenerationConfig, positions: usize) -> usize {
-    let new = wish.max_new_tokens.or_else(|| match wish.max_length {
-        Some(_) => None,
-        None => model.max_new_tokens,
-    });
-    let length = match (new, wish.max_length.or(model.max_length)) {
-        (Some(new), _) => new.saturating_add(1),
-        (None, Some(length)) => length,
-        (None, None) => (DEFAULT_NEW_TOKENS + 1).min(positions),
-    };
+    let length =
+        |config: &GenerationConfig| with_start(config.max_new_tokens).or(config.max_length);
+    let length = length(wish).or_else(|| length(model));
+    let length = length.unwrap_or((DEFAULT_NEW_TOKENS + 1).min(positions));
     length.min(positions + 1)
 }
 
+/// In tokens with the start token.
 fn min_length(wish: &GenerationConfig, model: &GenerationConfig) -> usize {
-    let new = wish.min_new_tokens.or_else(|| match wish.min_length {
-        Some(_) => None,
-        None => model.min_new_tokens,
-    });
-    match (new, wish.min_length.or(model.min_length)) {
-        (Some(new), _) => new.saturating_add(1),
-        (None, length) => length.unwrap_or(0),
-    }
+    let length =
+        |config: &GenerationConfig| with_start(config.min_new_tokens).or(config.min_length);
+    length(wish).or_else(|| length(model)).unwrap_or(0)
+}
+
+fn with_start(new_tokens: Option<usize>) -> Option<usize> {
+    Some(new_tokens?.saturating_add(1))
 }
 
 /// A caller who only asks for a temperature wants to sample, even from a model that beams by default.

@@ -163,7 +163,7 @@ impl<'m> Generation<'m> {
     fn output(&self) -> Result<GenerationOutput> {
         let settings = &self.source.settings;
         let best = self.search.best();
-        let at_limit = best.ids.len() >= settings.max_length;
+        let forced = best.ids.len() >= settings.max_length && !settings.forced_eos.is_empty();
         let ended = best.ids.last().is_some_and(|id| settings.eos.contains(id));
         let tokens = best.generated().iter().zip(&best.probabilities);
         Ok(GenerationOutput {
@@ -179,7 +179,7 @@ impl<'m> Generation<'m> {
                 })
                 .collect(),
             score: best.score,
-            finish: match ended && !(at_limit && !settings.forced_eos.is_empty()) {
+            finish: match ended && !forced {
                 true => Finish::Stop,
                 false => Finish::Length,
             },

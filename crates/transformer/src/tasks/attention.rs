@@ -36,9 +36,9 @@ impl AttentionMaps {
     ///
     /// # Errors
     /// `Engine` where the records don't fit the tokens.
-    pub(crate) fn assemble<'c>(
+    pub(crate) fn assemble(
         kind: AttentionKind,
-        captures: impl IntoIterator<Item = (&'c Capture, usize)>,
+        captures: &[(&Capture, usize)],
         query_tokens: Vec<Token>,
         key_tokens: Vec<Token>,
     ) -> Result<Self> {
@@ -53,7 +53,7 @@ impl AttentionMaps {
             weights: Vec::new(),
         };
         let mut first_query = 0;
-        for (capture, row) in captures {
+        for &(capture, row) in captures {
             let mut rows = 0;
             for record in capture.of(kind) {
                 let (_, heads, new, width) = record.weights.dims4()?;
@@ -129,7 +129,7 @@ pub fn bert_attention(
     Ok(BertAttention {
         encoder: AttentionMaps::assemble(
             AttentionKind::Encoder,
-            [(&capture, 0)],
+            &[(&capture, 0)],
             tokens.clone(),
             tokens,
         )?,
@@ -167,7 +167,7 @@ enum Saying<'m> {
         masks: MaskPatterns,
     },
     /// It chooses them.
-    Generated(Generation<'m>),
+    Generated(Box<Generation<'m>>),
 }
 
 impl<'m> BartAttending<'m> {
@@ -187,7 +187,12 @@ impl<'m> BartAttending<'m> {
         let source = bart.source_encoding(text, task)?;
         let mut encoder = Capture::default();
         let saying = match target {
-            None => Saying::Generated(bart.begin(&source, settings, masks, Some(&mut encoder))?),
+            None => Saying::Generated(Box::new(bart.begin(
+                &source,
+                settings,
+                masks,
+                Some(&mut encoder),
+            )?)),
             Some(target) => {
                 let encoded = bart.encode(&source.ids, &masks.encoder, Some(&mut encoder))?;
                 Saying::Target {
@@ -204,28 +209,6 @@ impl<'m> BartAttending<'m> {
             saying,
         })
     }
-
-    fn maps(&self, read: &[u32], decoder: &[(&Capture, usize)]) -> Result<BartAttention> {
-        let keys = self.source.tokens.clone();
-        let queries = target_tokens(self.bart, read)?;
-        let decoder = || decoder.iter().copied();
-        Ok(BartAttention {
-            encoder: AttentionMaps::assemble(
-                AttentionKind::Encoder,
-                [(&self.encoder, 0)],
-                keys.clone(),
-                keys.clone(),
-            )?,
-            decoder: AttentionMaps::assemble(
-                AttentionKind::Decoder,
-                decoder(),
-                queries.clone(),
-                queries.clone(),
-            )?,
-            cross: AttentionMaps::assemble(AttentionKind::Cross, decoder(), queries, keys)?,
-            truncation: self.source.truncation,
-        })
-    }
 }
 
 impl Steps for BartAttending<'_> {
@@ -237,19 +220,45 @@ impl Steps for BartAttending<'_> {
                 let (mut capture, read) = (Capture::default(), std::mem::take(read));
                 self.bart
                     .decode(&read, 1, cache, masks, Some(&mut capture))?;
-                self.maps(&read, &[(&capture, 0)]).map(Some)
+                let recorded = [(&capture, 0)];
+                BartAttention::new(self.bart, &self.source, &self.encoder, &read, &recorded)
+                    .map(Some)
             }
             Saying::Generated(generation) => {
                 if generation.step()?.is_some() {
                     return Ok(None);
                 }
-                let Saying::Generated(generation) = &self.saying else {
-                    return Ok(None);
-                };
-                self.maps(generation.read(), &generation.recorded())
+                let (read, recorded) = (generation.read(), generation.recorded());
+                BartAttention::new(self.bart, &self.source, &self.encoder, read, &recorded)
                     .map(Some)
             }
         }
+    }
+}
+
+impl BartAttention {
+    /// Puts together what the encoder recorded for `source`, and the decoder, perhaps in several passes, for `read`.
+    fn new(
+        bart: &Bart,
+        source: &Encoding,
+        encoder: &Capture,
+        read: &[u32],
+        decoder: &[(&Capture, usize)],
+    ) -> Result<Self> {
+        let keys = || source.tokens.clone();
+        let queries = target_tokens(bart, read)?;
+        let assemble = AttentionMaps::assemble;
+        Ok(Self {
+            encoder: assemble(AttentionKind::Encoder, &[(encoder, 0)], keys(), keys())?,
+            decoder: assemble(
+                AttentionKind::Decoder,
+                decoder,
+                queries.clone(),
+                queries.clone(),
+            )?,
+            cross: assemble(AttentionKind::Cross, decoder, queries, keys())?,
+            truncation: source.truncation,
+        })
     }
 }
 

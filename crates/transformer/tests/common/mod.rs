@@ -1,5 +1,6 @@
 //! Checkpoints for tests: a folder as Hugging Face saves it, made into a model file at the type a test wants.
 #![allow(dead_code)] // each test binary uses a part
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
