@@ -534,6 +534,10 @@ pub(crate) fn describe(
     ty: TensorType,
     limits: &Limits,
 ) -> Result<TensorInfo, Error> {
+    let name_bytes = name.len() as u64;
+    if name_bytes > limits.name_bytes {
+        return Err(Error::StringTooLong { bytes: name_bytes });
+    }
     let dimensions = u32::try_from(shape.len()).unwrap_or(u32::MAX);
     if dimensions == 0 || dimensions > limits.dimensions {
         return Err(Error::Dimensions {

@@ -131,6 +131,8 @@ fn layouts_that_cannot_be_written_are_refused() {
         refused(vec![tensor("a", &[4, 33], TensorType::Q4_0)]),
         Error::Blocks { columns: 33, .. }
     ));
+    let long = tensor(&"n".repeat(1025), &[1], TensorType::F32);
+    assert_eq!(refused(vec![long]), Error::StringTooLong { bytes: 1025 });
     let mixed = Value::Array(ValueType::U8, vec![Value::U8(1), Value::I8(1)]);
     let mixed = Layout::new([("k".to_owned(), mixed)].into(), vec![]).unwrap_err();
     assert_eq!(mixed, Error::MixedArray { key: "k".into() });

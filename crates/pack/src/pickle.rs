@@ -426,9 +426,9 @@ impl<'a> Machine<'a> {
         let length = self
             .code
             .iter()
-            .position(|&byte| byte == b'\n')
-            .ok_or(Fault::Malformed)?;
-        let line = self.take(length)?;
+            .take(NAME_LIMIT + 1)
+            .position(|&byte| byte == b'\n');
+        let line = self.take(length.ok_or(Fault::Malformed)?)?;
         self.take(1)?;
         Ok(String::from_utf8_lossy(line).into_owned())
     }
@@ -510,6 +510,9 @@ impl<'a> Machine<'a> {
         else {
             return Err(Fault::Malformed);
         };
+        if module.len().max(name.len()) > NAME_LIMIT {
+            return Err(Fault::Malformed);
+        }
         let global = Global::named(module, name)?;
         self.stack.push(Value::Global(global));
         Ok(())

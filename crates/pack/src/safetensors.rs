@@ -14,6 +14,7 @@ use crate::{Error, SafetensorsFault as Fault};
 
 /// Headers have about a hundred bytes a tensor.
 const HEADER_LIMIT: u64 = 16 << 20;
+const NAME_LIMIT: usize = 1024;
 
 #[derive(Deserialize)]
 struct Entry {
@@ -41,6 +42,9 @@ impl<'de> Deserialize<'de> for Header {
                     if name == "__metadata__" {
                         map.next_value::<IgnoredAny>()?;
                         continue;
+                    }
+                    if name.len() > NAME_LIMIT {
+                        return Err(A::Error::custom("a name is longer than any tensor's"));
                     }
                     let entry = map.next_value()?;
                     if let Some(_twice) = entries.insert(name.clone(), entry) {

@@ -44,6 +44,10 @@ fn safetensors_headers_that_are_too_long_or_no_json() {
             SafetensorsFault::Json(_)
         ));
     }
+    let long = safetensors(&[(&"n".repeat(1025), &[1])]);
+    assert!(
+        matches!(safetensors_fault(long), SafetensorsFault::Json(why) if why.contains("longer"))
+    );
     let entry = r#""a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}"#;
     let twice = raw_safetensors(&format!("{{{entry},{entry}}}"), &[0; 4]);
     assert!(
@@ -218,6 +222,7 @@ fn pickles_that_contradict_themselves() {
         b"K\x01K\x02K\x03s.",
         b"h\x07.",
         b"R.",
+        &[b"c", &[b'x'; 2000][..], b"\nsystem\n."].concat(),
         b"ccollections\nOrderedDict\nK\x01R.",
         b"ctorch\nFloatStorage\n)R.",
         b"K\x01Q.",
