@@ -30,7 +30,10 @@ pub fn say(step: &str) {
 /// The program cannot be started, or fails.
 pub fn run(command: &mut Command) -> Result<()> {
     println!("    $ {}", shown(command));
-    let status = command.status().with_context(|| not_started(command))?;
+    let status = command
+        .stdin(Stdio::null())
+        .status()
+        .with_context(|| not_started(command))?;
     if !status.success() {
         bail!("`{}` failed ({status})", shown(command));
     }

@@ -1,22 +1,17 @@
-//! A static file server for one folder on this machine, strict about what it gives out.
+//! One folder as a static host, strict about what it gives out.
 //!
 //! It does what the page asks of any static host (types, ETag, one range) and, unless told otherwise,
 //! sends the headers that let the page use shared memory. It neither lists folders nor compresses.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::net::Ipv4Addr;
+use std::io::{Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result};
 use percent_encoding::percent_decode_str;
-use tiny_http::{Header, Method, Request, Response, Server};
 
-/// How many answers are written at once: browsers open six connections to a host, and tests open a few
-/// browsers.
-const WORKERS: usize = 16;
+use crate::http::{Request, Response, listen};
 
 /// What is served, and how.
 pub struct SiteServer {
@@ -41,70 +36,40 @@ impl SiteServer {
     }
 
     /// Starts to answer on 127.0.0.1 and returns the address of the site; `port` 0 takes any free one.
-    /// The threads that answer live as long as the process.
     ///
     /// # Errors
     /// The port is taken.
     pub fn start(self, port: u16) -> Result<String> {
-        let server = Server::http((Ipv4Addr::LOCALHOST, port)).map_err(|error| {
-            anyhow!("port {port} cannot be served: {error}; choose another with --port")
-        })?;
-        let url = format!("http://{}{}", server.server_addr(), self.prefix);
-        let shared = Arc::new((server, self));
-        for _ in 0..WORKERS {
-            let shared = Arc::clone(&shared);
-            std::thread::spawn(move || {
-                let (server, site) = &*shared;
-                for request in server.incoming_requests() {
-                    site.answer(request);
-                }
-            });
-        }
-        Ok(url)
+        let prefix = self.prefix.clone();
+        let port = listen(port, move |request| self.response(request))
+            .with_context(|| format!("port {port} cannot be served; choose another with --port"))?;
+        Ok(format!("http://127.0.0.1:{port}{prefix}"))
     }
 
-    fn answer(&self, request: Request) {
-        let response = self.response(&request);
-        // Fails when the browser has gone away, which is its right.
-        let _ = request.respond(response);
-    }
-
-    fn response(&self, request: &Request) -> Response<Box<dyn Read + Send>> {
-        if !matches!(request.method(), Method::Get | Method::Head) {
-            return self.headed(plain(405, "only GET and HEAD are answered"));
-        }
-        let field = |name: &'static str| {
-            let mut headers = request.headers().iter();
-            headers
-                .find(|header| header.field.equiv(name))
-                .map(|header| header.value.as_str())
+    fn response(&self, request: &Request) -> Response {
+        let response = match self.resolve(&request.target) {
+            _ if !matches!(request.method.as_str(), "GET" | "HEAD") => {
+                Response::plain("405 Method Not Allowed", "only GET and HEAD are answered")
+            }
+            Target::File(path) => file(&path, request)
+                .unwrap_or_else(|_| Response::plain("404 Not Found", "the file cannot be read")),
+            Target::Redirect(to) => {
+                Response::plain("301 Moved Permanently", "moved").with("Location", to)
+            }
+            Target::Nothing => Response::plain("404 Not Found", "there is no such file"),
         };
-        let found = match self.resolve(request.url()) {
-            Target::File(path) => file(
-                &path,
-                field("If-None-Match"),
-                field("If-Range"),
-                field("Range"),
-            ),
-            Target::Redirect(to) => Ok(plain(301, "moved").with_header(header("Location", &to))),
-            Target::Nothing => Ok(plain(404, "there is no such file")),
-        };
-        self.headed(found.unwrap_or_else(|_| plain(404, "the file cannot be read")))
-    }
-
-    fn headed(&self, response: Response<Box<dyn Read + Send>>) -> Response<Box<dyn Read + Send>> {
-        let mut response = response
+        let response = response
             // Any page may load the client and the models, as on the usual static hosts.
-            .with_header(header("Access-Control-Allow-Origin", "*"))
-            .with_header(header("Cache-Control", "no-cache"))
-            .with_header(header("X-Content-Type-Options", "nosniff"));
-        if self.isolated {
-            response.add_header(header("Cross-Origin-Opener-Policy", "same-origin"));
-            response.add_header(header("Cross-Origin-Embedder-Policy", "require-corp"));
-            response.add_header(header("Cross-Origin-Resource-Policy", "cross-origin"));
+            .with("Access-Control-Allow-Origin", "*")
+            .with("Cache-Control", "no-cache")
+            .with("X-Content-Type-Options", "nosniff");
+        if !self.isolated {
+            return response;
         }
-        // Chunks would hide the length, and with it the progress of a download.
-        response.with_chunked_threshold(usize::MAX)
+        response
+            .with("Cross-Origin-Opener-Policy", "same-origin")
+            .with("Cross-Origin-Embedder-Policy", "require-corp")
+            .with("Cross-Origin-Resource-Policy", "cross-origin")
     }
 
     /// The file that a request's target names, if it lies in the folder.
@@ -151,56 +116,47 @@ enum Target {
 }
 
 /// Answers with the file, a range of it, or with the word that the browser's copy is still good.
-fn file(
-    path: &Path,
-    if_none_match: Option<&str>,
-    if_range: Option<&str>,
-    range: Option<&str>,
-) -> std::io::Result<Response<Box<dyn Read + Send>>> {
+fn file(path: &Path, request: &Request) -> std::io::Result<Response> {
     let mut file = File::open(path)?;
     let metadata = file.metadata()?;
     let length = metadata.len();
-    let modified = metadata
-        .modified()?
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let etag = format!("\"{length:x}-{:x}\"", modified.as_nanos());
+    let modified = metadata.modified()?;
+    let age = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let etag = format!("\"{length:x}-{:x}\"", age.as_nanos());
 
-    let named = |tags: &str| {
-        tags.split(',')
-            .any(|tag| tag.trim().trim_start_matches("W/") == etag)
+    let names_it = |tags: &str| {
+        let mut tags = tags
+            .split(',')
+            .map(|tag| tag.trim().trim_start_matches("W/"));
+        tags.any(|tag| tag == "*" || tag == etag)
     };
-    if if_none_match.is_some_and(|tags| tags.trim() == "*" || named(tags)) {
-        let nothing: Box<dyn Read + Send> = Box::new(std::io::empty());
-        let headers = vec![header("ETag", &etag)];
-        return Ok(Response::new(304.into(), headers, nothing, Some(0), None));
+    if request.header("If-None-Match").is_some_and(names_it) {
+        let unchanged = Response::new("304 Not Modified", std::io::empty(), 0);
+        return Ok(unchanged.with("ETag", etag));
     }
     // A range of a file that has changed since would be glued to the wrong beginning.
-    let range = match range.filter(|_| if_range.is_none_or(|tag| tag == etag)) {
+    let same_file = request.header("If-Range").is_none_or(|tag| tag == etag);
+    let range = match request.header("Range").filter(|_| same_file) {
         Some(text) => byte_range(text, length),
         None => ByteRange::Everything,
     };
-    let mut headers = vec![
-        header("ETag", &etag),
-        header("Accept-Ranges", "bytes"),
-        header("Content-Type", media_type(path)),
-    ];
-    let (status, size) = match range {
-        ByteRange::Everything => (200, length),
+    let response = match range {
+        ByteRange::Everything => Response::new("200 OK", file, length),
         ByteRange::Part { first, last } => {
             file.seek(SeekFrom::Start(first))?;
-            let place = format!("bytes {first}-{last}/{length}");
-            headers.push(header("Content-Range", &place));
-            (206, last - first + 1)
+            Response::new("206 Partial Content", file, last - first + 1)
+                .with("Content-Range", format!("bytes {first}-{last}/{length}"))
         }
         ByteRange::Unsatisfiable => {
-            let refused = plain(416, "the file is shorter than that");
-            return Ok(refused.with_header(header("Content-Range", &format!("bytes */{length}"))));
+            let refusal = "the file is shorter than that";
+            let refusal = Response::plain("416 Range Not Satisfiable", refusal);
+            return Ok(refusal.with("Content-Range", format!("bytes */{length}")));
         }
     };
-    let body: Box<dyn Read + Send> = Box::new(file.take(size));
-    let size = usize::try_from(size).ok();
-    Ok(Response::new(status.into(), headers, body, size, None))
+    Ok(response
+        .with("ETag", etag)
+        .with("Accept-Ranges", "bytes")
+        .with("Content-Type", media_type(path)))
 }
 
 /// What a Range header asks for.
@@ -240,17 +196,6 @@ fn byte_range(text: &str, length: u64) -> ByteRange {
     ByteRange::Part { first, last }
 }
 
-fn plain(status: u16, text: &'static str) -> Response<Box<dyn Read + Send>> {
-    let headers = vec![header("Content-Type", "text/plain; charset=utf-8")];
-    let body: Box<dyn Read + Send> = Box::new(text.as_bytes());
-    Response::new(status.into(), headers, body, Some(text.len()), None)
-}
-
-fn header(name: &str, value: &str) -> Header {
-    let ascii: String = value.chars().filter(|c| (' '..='~').contains(c)).collect();
-    Header::from_bytes(name, ascii).expect("printable ASCII makes a header")
-}
-
 fn media_type(path: &Path) -> &'static str {
     match path
         .extension()
@@ -275,7 +220,7 @@ fn media_type(path: &Path) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::io::{Read, Write};
     use std::net::TcpStream;
 
     use super::*;
@@ -443,6 +388,19 @@ mod tests {
 
         let (head, _) = exchange(&url, path, "Range: bytes=10-\r\n");
         assert!(head.starts_with("HTTP/1.1 416 "), "{head}");
+    }
+
+    #[test]
+    fn open_connections_hold_nobody_up() {
+        let fixture = Fixture::new("idle");
+        let url = fixture.server().start(0).unwrap();
+        let address = url.trim_start_matches("http://").split('/').next().unwrap();
+        let idle: Vec<_> = (0..64)
+            .map(|_| TcpStream::connect(address).unwrap())
+            .collect();
+        let (_, body) = exchange(&url, "/a/b/", "");
+        assert_eq!(body, "<p>page");
+        drop(idle);
     }
 
     #[test]
