@@ -1,15 +1,23 @@
 //! Which instructions to run: detected on a native machine, fixed when the module was built in WebAssembly.
 
-use crate::simd::{Simd, scalar::Scalar};
+use crate::simd::Simd;
+#[cfg(any(test, not(all(target_arch = "wasm32", target_feature = "simd128"))))]
+use crate::simd::scalar::Scalar;
 
-/// An instruction set that this build has kernels for.
+/// An instruction set that this build has kernels for. A WebAssembly build has only one (its tests have all), because
+/// the page has chosen among builds before, and every other set would be downloaded in vain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InstructionSet {
     /// Plain Rust, the reference.
+    #[cfg(any(test, not(all(target_arch = "wasm32", target_feature = "simd128"))))]
     Scalar,
     /// WebAssembly's 128-bit SIMD.
-    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    #[cfg(all(
+        target_arch = "wasm32",
+        target_feature = "simd128",
+        any(test, not(feature = "relaxed-simd"))
+    ))]
     Simd128,
     /// WebAssembly's relaxed SIMD: byte dot products and fused multiply-adds.
     #[cfg(all(
@@ -38,17 +46,23 @@ pub struct Kernels {
 impl Kernels {
     /// The fastest instruction set that this machine and this build have.
     pub fn detect() -> Self {
-        let fastest = Self::available().last();
-        fastest.unwrap_or(Self {
-            instruction_set: InstructionSet::Scalar,
-        })
+        let mut all = Self::available();
+        let first = all
+            .next()
+            .expect("every build has one that runs everywhere");
+        all.last().unwrap_or(first)
     }
 
     /// Every instruction set that this machine and this build have, the slowest (the scalar reference) first.
     pub fn available() -> impl Iterator<Item = Self> {
         const KNOWN: &[InstructionSet] = &[
+            #[cfg(any(test, not(all(target_arch = "wasm32", target_feature = "simd128"))))]
             InstructionSet::Scalar,
-            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            #[cfg(all(
+                target_arch = "wasm32",
+                target_feature = "simd128",
+                any(test, not(feature = "relaxed-simd"))
+            ))]
             InstructionSet::Simd128,
             #[cfg(all(
                 target_arch = "wasm32",
@@ -78,8 +92,13 @@ impl Kernels {
     #[inline]
     pub(crate) fn run<J: Job>(self, job: J) -> J::Output {
         match self.instruction_set {
+            #[cfg(any(test, not(all(target_arch = "wasm32", target_feature = "simd128"))))]
             InstructionSet::Scalar => job.run(Scalar),
-            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            #[cfg(all(
+                target_arch = "wasm32",
+                target_feature = "simd128",
+                any(test, not(feature = "relaxed-simd"))
+            ))]
             InstructionSet::Simd128 => wasm::simd128(job),
             #[cfg(all(
                 target_arch = "wasm32",
@@ -129,10 +148,11 @@ fn runs_here(instruction_set: InstructionSet) -> bool {
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod wasm {
     use super::Job;
-    use crate::simd::wasm::{Strict, Wasm};
+    use crate::simd::wasm::Wasm;
 
+    #[cfg(any(test, not(feature = "relaxed-simd")))]
     pub(super) fn simd128<J: Job>(job: J) -> J::Output {
-        job.run(Wasm::<Strict>::new())
+        job.run(Wasm::<crate::simd::wasm::Strict>::new())
     }
 
     #[cfg(feature = "relaxed-simd")]

@@ -1,7 +1,7 @@
 //! exp, erf and tanh on vectors, and the loads and stores of a last, shorter vector.
 
 use crate::simd::{LANES, ROUND, Simd};
-use std::f32::consts::{FRAC_1_SQRT_2, LOG2_E};
+use std::f32::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, LOG2_E};
 
 /// Up to eight floats; the lanes beyond them are zero.
 #[inline(always)]
@@ -87,7 +87,7 @@ fn odd_rational<S: Simd, const P: usize, const Q: usize>(
 #[inline(always)]
 pub(crate) fn erf<S: Simd>(simd: S, x: S::F32) -> S::F32 {
     let p = [
-        1.128_379_1,
+        FRAC_2_SQRT_PI,
         0.190_387_45,
         0.052_745_82,
         0.003_764_695_4,

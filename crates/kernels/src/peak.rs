@@ -1,6 +1,6 @@
 //! The ceiling that the multiplications are measured against: the dot product instruction, and nothing else.
 
-use crate::dispatch::{InstructionSet, Job, Kernels};
+use crate::dispatch::{Job, Kernels};
 use crate::simd::{LANES, Simd};
 use std::hint::black_box;
 
@@ -13,31 +13,24 @@ impl Kernels {
     ///
     /// None where a dot product takes several instructions: a compiler would take those apart.
     pub fn multiply_in_registers(self, rounds: usize) -> Option<u64> {
-        let several = match self.instruction_set() {
-            InstructionSet::Scalar => true,
-            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-            InstructionSet::Simd128 => true,
-            #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx2 => true,
-            #[allow(unreachable_patterns, reason = "what is left depends on the build")]
-            _ => false,
-        };
-        (!several).then(|| {
-            self.run(Chains { rounds });
-            (rounds * CHAINS * 4 * LANES) as u64
-        })
+        let ran = self.run(Chains { rounds });
+        ran.then_some((rounds * CHAINS * 4 * LANES) as u64)
     }
 }
 
+/// Whether it ran.
 struct Chains {
     rounds: usize,
 }
 
 impl Job for Chains {
-    type Output = ();
+    type Output = bool;
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
+    fn run<S: Simd>(self, simd: S) -> bool {
+        if !S::ONE_DOT {
+            return false;
+        }
         let signed = simd.load_bytes(&black_box([-3; 4 * LANES]));
         let unsigned = simd.load_bytes(&black_box([1; 4 * LANES]));
         let mut sums = [simd.zero_i32(); CHAINS];
@@ -51,5 +44,6 @@ impl Job for Chains {
             simd.store(simd.to_f32(sum), &mut lanes);
             black_box(lanes);
         }
+        true
     }
 }

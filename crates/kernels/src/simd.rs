@@ -6,6 +6,7 @@
 //!
 //! A value of an implementing type is the proof that its instructions may run: [`crate::dispatch`] alone makes one.
 
+#[cfg(any(test, not(all(target_arch = "wasm32", target_feature = "simd128"))))]
 pub(crate) mod scalar;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 pub(crate) mod wasm;
@@ -22,6 +23,9 @@ pub(crate) const ROUND: f32 = 12_582_912.0;
 /// One instruction set. Floats may differ between implementations by the rounding of a fused multiply-add; integers,
 /// and everything marked *exact*, may not differ at all.
 pub(crate) trait Simd: Copy {
+    /// Whether [`Simd::dot_add`] is one instruction for each register.
+    const ONE_DOT: bool;
+
     /// Eight floats.
     type F32: Copy;
     /// Eight integers.

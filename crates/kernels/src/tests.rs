@@ -74,7 +74,7 @@ impl Values {
             Self::Normal => x,
             Self::Zero => 0.0,
             Self::Constant => -3.75,
-            Self::Outliers => x * if i % 37 == 0 { 100.0 } else { 1.0 },
+            Self::Outliers => x * if i.is_multiple_of(37) { 100.0 } else { 1.0 },
             Self::Denormal => x * 1e-40,
             Self::Huge => x.clamp(-3.0, 3.0) * 1e33,
             Self::Shifted => 1000.0 + x * 1e-3,

@@ -13,6 +13,8 @@ fn each<A: Copy, B: Copy, C>(a: [A; LANES], b: [B; LANES], f: impl Fn(A, B) -> C
 }
 
 impl Simd for Scalar {
+    const ONE_DOT: bool = false;
+
     type F32 = [f32; LANES];
     type I32 = [i32; LANES];
     type Mask = [bool; LANES];

@@ -6,6 +6,9 @@ use std::marker::PhantomData;
 
 /// The two or three instructions in which relaxed SIMD differs from simd128.
 pub(crate) trait Level: Copy {
+    /// As [`Simd::ONE_DOT`].
+    const ONE_DOT: bool;
+
     /// Sixteen bytes in the form in which this level multiplies them.
     type Bytes: Copy;
     /// Bytes from a register.
@@ -17,10 +20,14 @@ pub(crate) trait Level: Copy {
 }
 
 /// Instructions that every browser with WebAssembly SIMD has.
+#[cfg(any(test, not(feature = "relaxed-simd")))]
 #[derive(Clone, Copy)]
 pub(crate) struct Strict;
 
+#[cfg(any(test, not(feature = "relaxed-simd")))]
 impl Level for Strict {
+    const ONE_DOT: bool = false;
+
     // Bytes 0 and 2 of each lane, and bytes 1 and 3, widened to 16 bits: their products pair up within the lane, so
     // one register of sums is enough and nothing needs shuffling at the end.
     type Bytes = (v128, v128);
@@ -48,6 +55,8 @@ pub(crate) struct Relaxed;
 
 #[cfg(feature = "relaxed-simd")]
 impl Level for Relaxed {
+    const ONE_DOT: bool = true;
+
     type Bytes = v128;
 
     #[inline(always)]
@@ -102,6 +111,8 @@ fn store16<T, const N: usize>(register: v128, values: &mut [T; N], index: usize)
 }
 
 impl<L: Level> Simd for Wasm<L> {
+    const ONE_DOT: bool = L::ONE_DOT;
+
     type F32 = Pair;
     type I32 = Pair;
     type Mask = Pair;

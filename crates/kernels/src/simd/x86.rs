@@ -6,6 +6,9 @@ use std::marker::PhantomData;
 
 /// How a machine with AVX2 multiplies bytes.
 pub(crate) trait Dot: Copy {
+    /// As [`Simd::ONE_DOT`].
+    const ONE_DOT: bool;
+
     /// As [`Simd::dot_add`].
     ///
     /// # Safety
@@ -18,6 +21,8 @@ pub(crate) trait Dot: Copy {
 pub(crate) struct Pairs;
 
 impl Dot for Pairs {
+    const ONE_DOT: bool = false;
+
     #[inline(always)]
     unsafe fn dot_add(sums: __m256i, signed: __m256i, unsigned: __m256i) -> __m256i {
         // SAFETY: the caller vouches for AVX2. With 7 bits in `unsigned` two products stay within 16 bits
@@ -34,6 +39,8 @@ impl Dot for Pairs {
 pub(crate) struct AvxVnni;
 
 impl Dot for AvxVnni {
+    const ONE_DOT: bool = true;
+
     #[inline(always)]
     unsafe fn dot_add(sums: __m256i, signed: __m256i, unsigned: __m256i) -> __m256i {
         // SAFETY: the caller vouches for AVX-VNNI.
@@ -46,6 +53,8 @@ impl Dot for AvxVnni {
 pub(crate) struct Avx512Vnni;
 
 impl Dot for Avx512Vnni {
+    const ONE_DOT: bool = true;
+
     #[inline(always)]
     unsafe fn dot_add(sums: __m256i, signed: __m256i, unsigned: __m256i) -> __m256i {
         // SAFETY: the caller vouches for AVX-512 VNNI and VL.
@@ -68,6 +77,8 @@ impl<D> Avx<D> {
 }
 
 impl<D: Dot> Simd for Avx<D> {
+    const ONE_DOT: bool = D::ONE_DOT;
+
     type F32 = __m256;
     type I32 = __m256i;
     type Mask = __m256;
