@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,22 +15,29 @@ use crate::engine::{Abort, Outcome};
 /// How long the reader's hands must rest before the engine is asked.
 const PAUSE: Duration = Duration::from_millis(80);
 
-/// The newest answer, and whether a newer one is on its way.
-#[derive(Clone, Debug)]
-pub struct Answer<T> {
-    /// The last answer that came; it stays while the next one is awaited.
-    pub value: Option<T>,
+/// How a question fares, whatever it is about.
+#[derive(Clone, Copy)]
+pub struct Asking {
+    /// Whether an answer is on its way.
+    pub waiting: RwSignal<bool>,
     /// Why the last question failed.
-    pub error: Option<ErrorBody>,
-    /// Whether a question is under way.
-    pub waiting: bool,
+    pub error: RwSignal<Option<ErrorBody>>,
+    again: Trigger,
 }
 
-/// A question that is asked anew whenever its input changes.
+impl Asking {
+    /// Asks once more.
+    pub fn retry(self) {
+        self.again.notify();
+    }
+}
+
+/// A question that is asked anew whenever what it reads changes.
 pub struct Latest<T: Send + Sync + 'static> {
-    /// What is known.
-    pub answer: RwSignal<Answer<T>>,
-    again: Trigger,
+    /// The last answer that came; it stays while the next one is awaited.
+    pub answer: RwSignal<Option<T>>,
+    /// How the newest question fares.
+    pub asking: Asking,
 }
 
 impl<T: Send + Sync + 'static> Copy for Latest<T> {}
@@ -40,63 +48,69 @@ impl<T: Send + Sync + 'static> Clone for Latest<T> {
     }
 }
 
-impl<T: Clone + Send + Sync + 'static> Latest<T> {
-    /// Asks whenever what `input` reads changes; an input of none clears the answer.
-    pub fn new<I, F>(
-        input: impl Fn() -> Option<I> + 'static,
-        ask: impl Fn(I, Option<AbortSignal>) -> F + 'static,
-    ) -> Self
+impl<T: Send + Sync + 'static> Latest<T> {
+    /// `question` reads what the answer depends on, and gives the call to the engine, or none to clear the answer.
+    pub fn new<Q>(question: impl Fn() -> Option<Q> + 'static) -> Self
     where
-        I: 'static,
-        F: Future<Output = Outcome<T>> + 'static,
+        Q: AsyncFnOnce(Option<AbortSignal>) -> Outcome<T> + 'static,
     {
-        let answer = RwSignal::new(Answer {
-            value: None,
-            error: None,
-            waiting: false,
-        });
-        let again = Trigger::new();
-        let ask = Rc::new(ask);
-        let pause = Pause::default();
-        Effect::new(move || {
-            again.track();
-            pause.stop();
-            let Some(input) = input() else {
-                answer.set(Answer {
-                    value: None,
-                    error: None,
-                    waiting: false,
-                });
-                return;
+        let answer = RwSignal::new(None);
+        let asking = Asking {
+            waiting: RwSignal::new(false),
+            error: RwSignal::new(None),
+            again: Trigger::new(),
+        };
+        let question = move || -> Option<Call> {
+            let Some(question) = question() else {
+                answer.set(None);
+                return None;
             };
-            answer.update(|answer| answer.waiting = true);
-            let ask = Rc::clone(&ask);
-            pause.then(move |signal| {
-                leptos::task::spawn_local(async move {
-                    let outcome = ask(input, signal.clone()).await;
-                    if signal.is_some_and(|signal| signal.aborted()) {
-                        return;
-                    }
-                    answer.update(|answer| {
-                        answer.waiting = false;
-                        match outcome {
-                            Ok(value) => {
-                                answer.value = Some(value);
-                                answer.error = None;
-                            }
-                            Err(error) => answer.error = Some(error),
-                        }
-                    });
-                });
-            });
-        });
-        Self { answer, again }
+            Some(Box::new(move |signal| {
+                Box::pin(async move {
+                    let value = question(signal).await?;
+                    Ok(Box::new(move || answer.set(Some(value))) as Box<dyn FnOnce()>)
+                })
+            }))
+        };
+        ask_when_it_changes(asking, Box::new(question));
+        Self { answer, asking }
     }
+}
 
-    /// Asks once more.
-    pub fn retry(&self) {
-        self.again.notify();
-    }
+/// A call to the engine, which ends in the act that keeps its answer. Boxed, because the page has many kinds of
+/// answers and should not carry the code below once for each.
+type Call = Box<
+    dyn FnOnce(Option<AbortSignal>) -> Pin<Box<dyn Future<Output = Outcome<Box<dyn FnOnce()>>>>>,
+>;
+
+fn ask_when_it_changes(asking: Asking, question: Box<dyn Fn() -> Option<Call>>) {
+    let pause = Pause::default();
+    Effect::new(move || {
+        asking.again.track();
+        pause.stop();
+        let call = question();
+        asking.waiting.set(call.is_some());
+        let Some(call) = call else {
+            asking.error.set(None);
+            return;
+        };
+        pause.then(Box::new(move |signal| {
+            leptos::task::spawn_local(async move {
+                let outcome = call(signal.clone()).await;
+                if signal.is_some_and(|signal| signal.aborted()) {
+                    return;
+                }
+                asking.waiting.set(false);
+                match outcome {
+                    Ok(keep) => {
+                        keep();
+                        asking.error.set(None);
+                    }
+                    Err(error) => asking.error.set(Some(error)),
+                }
+            });
+        }));
+    });
 }
 
 /// Waits for the reader's hands to rest; what was waiting or running before is stopped.
@@ -113,7 +127,7 @@ impl Pause {
     }
 
     /// Starts `work` after the pause, with the signal that tells when it is stopped.
-    pub fn then(&self, work: impl FnOnce(Option<AbortSignal>) + 'static) {
+    pub fn then(&self, work: Box<dyn FnOnce(Option<AbortSignal>)>) {
         self.stop();
         let abort = Abort::new();
         let signal = abort.signal();

@@ -83,59 +83,35 @@ impl Page {
         let bart = Slot::new("bart-g2p");
         let sight = RwSignal::new(Sight::default());
         let writing = Writing::new();
-        let fills = Latest::new(
-            move || {
-                let text = sentence
-                    .with(|sentence| (sentence.hidden_count() > 0).then(|| sentence.masked()))?;
-                Some((bert.model()?, text, sight.get().pattern()))
-            },
-            |(model, text, mask), signal| async move {
-                model.fill_mask(&text, TOP_K, mask, signal).await
-            },
-        );
-        let reference = Latest::new(
-            move || {
-                let text = sentence
-                    .with(|sentence| (sentence.hidden_count() > 0).then(|| sentence.masked()))?;
-                let changed = sight.get() != Sight::Both;
-                Some((bert.model().filter(|_| changed)?, text))
-            },
-            |(model, text), signal| async move { model.fill_mask(&text, 1, None, signal).await },
-        );
-        let bert_attention = Latest::new(
-            move || {
-                let text = sentence.with(|sentence| {
-                    let words = sentence.words().len();
-                    (1..=MOST_WORDS).contains(&words).then(|| sentence.masked())
-                })?;
-                Some((bert.model()?, text, sight.get().pattern()))
-            },
-            |(model, text, mask), signal| async move {
-                model.attention(&text, None, None, mask, signal).await
-            },
-        );
-        let bart_attention = Latest::new(
-            move || {
-                let draft = writing.draft.get();
-                let done = matches!(draft.stage, Stage::Finished | Stage::Stopped);
-                let ask = done && !draft.text().is_empty();
-                let model = bart.model()?;
-                ask.then(|| {
-                    (
-                        model,
-                        draft.source.clone(),
-                        draft.text().to_owned(),
-                        draft.controls,
-                    )
-                })
-            },
-            |(model, source, target, controls), signal| async move {
-                let task = controls.task.as_deref();
+        let fills = Latest::new(move || {
+            let text = sentence.with(Sentence::masked_if_any)?;
+            let (model, mask) = (bert.model()?, sight.get().pattern());
+            Some(async move |signal| model.fill_mask(&text, TOP_K, mask, signal).await)
+        });
+        let reference = Latest::new(move || {
+            let text = sentence.with(Sentence::masked_if_any)?;
+            let model = bert.model().filter(|_| sight.get() != Sight::Both)?;
+            Some(async move |signal| model.fill_mask(&text, 1, None, signal).await)
+        });
+        let bert_attention = Latest::new(move || {
+            let text = sentence.with(|sentence| {
+                let words = sentence.words().len();
+                (1..=MOST_WORDS).contains(&words).then(|| sentence.masked())
+            })?;
+            let (model, mask) = (bert.model()?, sight.get().pattern());
+            Some(async move |signal| model.attention(&text, None, None, mask, signal).await)
+        });
+        let bart_attention = Latest::new(move || {
+            let draft = writing.draft.get();
+            let done = matches!(draft.stage, Stage::Finished | Stage::Stopped);
+            let model = bart.model().filter(|_| done && !draft.text().is_empty())?;
+            Some(async move |signal| {
+                let (target, task) = (Some(draft.text()), draft.controls.task.as_deref());
                 model
-                    .attention(&source, Some(&target), task, None, signal)
+                    .attention(&draft.source, target, task, None, signal)
                     .await
-            },
-        );
+            })
+        });
         let lens = |layer| Lens {
             layer: RwSignal::new(layer),
             head: RwSignal::new(Head::Mean),
@@ -210,7 +186,7 @@ impl Page {
             }
             let mask = sentence.mask_index(index)?;
             let guess = self.fills.answer.with(|answer| {
-                let candidates = &answer.value.as_ref()?.get(mask)?.candidates;
+                let candidates = &answer.as_ref()?.get(mask)?.candidates;
                 Some(candidates.first()?.text.trim().to_owned())
             });
             guess.or_else(|| sentence.original(mask).map(str::to_owned))

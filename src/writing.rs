@@ -70,7 +70,7 @@ impl Writing {
             stage: Stage::Running,
             ..Draft::default()
         });
-        self.pause.get_value().then(move |signal| {
+        self.pause.get_value().then(Box::new(move |signal| {
             leptos::task::spawn_local(async move {
                 let stopped = {
                     let signal = signal.clone();
@@ -97,7 +97,7 @@ impl Writing {
                     }
                 });
             });
-        });
+        }));
     }
 
     /// Stops, keeping what has been written.

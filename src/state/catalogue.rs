@@ -39,25 +39,17 @@ impl Catalogue {
 
     /// Names of the models that write, the preferred one first.
     pub fn writers(&self) -> Vec<String> {
-        let rank = |entry: &Entry| {
-            let ranks = entry.tasks.iter();
-            ranks
-                .filter_map(|task| WRITING.iter().position(|known| known == task))
-                .min()
-        };
-        let mut writers: Vec<(usize, &str)> = self
-            .models
-            .iter()
-            .filter_map(|entry| Some((rank(entry)?, entry.name.as_str())))
-            .collect();
-        writers.sort_by_key(|(rank, _)| *rank);
-        writers.dedup_by_key(|(_, name)| *name);
+        let mut writers: Vec<String> = Vec::new();
+        for task in WRITING {
+            for entry in &self.models {
+                let writes = entry.tasks.iter().any(|own| own == task);
+                if writes && !writers.contains(&entry.name) {
+                    writers.push(entry.name.clone());
+                }
+            }
+        }
         writers
-            .into_iter()
-            .map(|(_, name)| name.to_owned())
-            .collect()
     }
-
     fn entry(&self, name: &str) -> Option<&Entry> {
         self.models.iter().find(|entry| entry.name == name)
     }

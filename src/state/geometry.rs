@@ -47,12 +47,12 @@ impl Geometry {
 
     /// Width of the whole picture.
     pub fn width(&self, columns: usize) -> f64 {
-        self.left + self.cell * columns as f64 + EDGE
+        (self.left + self.cell * columns as f64 + EDGE).ceil()
     }
 
     /// Height of the whole picture.
     pub fn height(&self, rows: usize) -> f64 {
-        self.top + self.cell * rows as f64 + EDGE
+        (self.top + self.cell * rows as f64 + EDGE).ceil()
     }
 
     /// Whether every row and column has its label.

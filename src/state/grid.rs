@@ -133,11 +133,13 @@ pub fn labels(tokens: &[Token]) -> Vec<Label> {
         .map(|token| {
             let continues = !token.special
                 && previous_written
-                && (token.text.starts_with("##")
-                    || byte_level
-                        && token
-                            .text
-                            .starts_with(|first: char| first.is_alphanumeric()));
+                && match byte_level {
+                    // A word's first piece carries the space before it, as `Ġ`, itself a letter.
+                    true => token
+                        .text
+                        .starts_with(|first: char| first != 'Ġ' && first.is_alphanumeric()),
+                    false => token.text.starts_with("##"),
+                };
             previous_written = !token.special;
             let bare = token.text.trim_start_matches("##").replace('Ġ', " ");
             let text = match bare.trim() {

@@ -1,8 +1,8 @@
 //! The colour of a weight: one hue, with lightness a straight line in Oklab, so that equal steps of weight look
 //! equally large, with or without colour vision.
 
-/// Hue of the accent in Oklch, in degrees.
-const HUE: f32 = 36.0;
+/// Cosine and sine of the accent's hue in Oklch, 36 degrees.
+const HUE: (f32, f32) = (0.809_017, 0.587_785_24);
 
 /// Which way the ramp runs: from the paper to the ink, whatever colour the paper has.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -27,7 +27,7 @@ pub fn colour(scheme: Scheme, position: f32) -> [u8; 3] {
         Scheme::Light => (0.955 - 0.575 * t, 0.012 + 0.47 * t * (0.62 - 0.36 * t)),
         Scheme::Dark => (0.275 + 0.575 * t, 0.012 + 0.44 * t * (0.72 - 0.56 * t)),
     };
-    oklch(lightness, chroma, HUE)
+    oklab(lightness, chroma * HUE.0, chroma * HUE.1)
 }
 
 /// A CSS gradient along the ramp, for the legend.
@@ -41,10 +41,8 @@ pub fn gradient(scheme: Scheme) -> String {
     format!("linear-gradient(to right, {})", stops.join(", "))
 }
 
-/// Oklch to sRGB (Björn Ottosson's matrices).
-fn oklch(lightness: f32, chroma: f32, hue: f32) -> [u8; 3] {
-    let (sin, cos) = hue.to_radians().sin_cos();
-    let (a, b) = (chroma * cos, chroma * sin);
+/// Oklab to sRGB (Björn Ottosson's matrices).
+fn oklab(lightness: f32, a: f32, b: f32) -> [u8; 3] {
     let l = (lightness + 0.396_337_78 * a + 0.215_803_76 * b).powi(3);
     let m = (lightness - 0.105_561_35 * a - 0.063_854_17 * b).powi(3);
     let s = (lightness - 0.089_484_18 * a - 1.291_485_5 * b).powi(3);

@@ -57,6 +57,11 @@ impl Sentence {
         self.originals.len()
     }
 
+    /// [`Self::masked`], where any word is hidden.
+    pub fn masked_if_any(&self) -> Option<String> {
+        (!self.originals.is_empty()).then(|| self.masked())
+    }
+
     /// The text with every spelling of the mask (`[mask]`, `<mask>`, `___`) as [`MASK`].
     pub fn masked(&self) -> String {
         let mut masked = String::with_capacity(self.text.len());

@@ -38,28 +38,21 @@ pub fn cell_summary(grid: &Grid, row: usize, column: usize) -> String {
 pub fn row_summary(grid: &Grid, row: usize) -> String {
     let query = quoted(&grid.rows[row].text);
     let keys = grid.columns.len();
-    let mut seen: Vec<(usize, Option<f32>)> = (0..keys)
-        .filter_map(|column| match grid.cell(row, column) {
-            Cell::Forbidden => None,
-            Cell::Open => Some((column, None)),
-            Cell::Weight(weight) => Some((column, Some(weight))),
-        })
-        .collect();
-    let hidden = match keys - seen.len() {
+    let seen = (0..keys)
+        .filter(|&column| grid.cell(row, column) != Cell::Forbidden)
+        .count();
+    let hidden = match keys - seen {
         0 => String::new(),
         hidden => format!("; {hidden} of {keys} are out of its sight"),
     };
-    seen.sort_by(|a, b| b.1.partial_cmp(&a.1).unwrap_or(std::cmp::Ordering::Equal));
-    let named: Vec<String> = seen
-        .iter()
-        .filter_map(|&(column, weight)| Some((column, weight.filter(|&weight| weight > 0.0)?)))
-        .take(NAMED)
+    let named: Vec<String> = strongest((0..keys).map(|column| grid.cell(row, column)))
+        .into_iter()
         .map(|(column, weight)| {
             format!("{} {}", quoted(&grid.columns[column].text), percent(weight))
         })
         .collect();
     if named.is_empty() {
-        return match seen.len() {
+        return match seen {
             0 => format!("{query} may look at nothing."),
             all if all == keys => format!("{query} may look at all {keys}."),
             some => format!("{query} may look at {some} of {keys}{hidden}."),
@@ -71,12 +64,7 @@ pub fn row_summary(grid: &Grid, row: usize) -> String {
 /// “river” is attended to most by “bank” 41%, ….
 fn column_summary(grid: &Grid, column: usize) -> String {
     let key = quoted(&grid.columns[column].text);
-    let mut seen: Vec<(usize, f32)> = (0..grid.rows.len())
-        .filter_map(|row| match grid.cell(row, column) {
-            Cell::Weight(weight) if weight > 0.0 => Some((row, weight)),
-            _ => None,
-        })
-        .collect();
+    let seen = strongest((0..grid.rows.len()).map(|row| grid.cell(row, column)));
     if seen.is_empty() {
         let rows = grid.rows.len();
         let seers = (0..rows)
@@ -84,13 +72,26 @@ fn column_summary(grid: &Grid, column: usize) -> String {
             .count();
         return format!("{key} may be seen by {seers} of {rows}.");
     }
-    seen.sort_by(|a, b| b.1.total_cmp(&a.1));
     let named: Vec<String> = seen
         .iter()
-        .take(NAMED)
         .map(|&(row, weight)| format!("{} {}", quoted(&grid.rows[row].text), percent(weight)))
         .collect();
     format!("{key} is attended to most by {}.", named.join(", "))
+}
+
+/// The largest weights and their places, largest first; what is zero is left out.
+fn strongest(cells: impl Iterator<Item = Cell>) -> Vec<(usize, f32)> {
+    let mut strongest: Vec<(usize, f32)> = Vec::with_capacity(NAMED + 1);
+    for (place, cell) in cells.enumerate() {
+        if let Cell::Weight(weight) = cell
+            && weight > 0.0
+        {
+            let rank = strongest.partition_point(|&(_, larger)| larger >= weight);
+            strongest.insert(rank, (place, weight));
+            strongest.truncate(NAMED);
+        }
+    }
+    strongest
 }
 
 fn quoted(text: &str) -> String {

@@ -42,10 +42,7 @@ pub fn BartPanel() -> impl IntoView {
         writers.with(|writers| writers.iter().position(|writer| *writer == now))
     };
     let pronounces = Memo::new(move |_| page.pronounces());
-    let error = move || {
-        let error = draft.with(|draft| draft.error.clone())?;
-        Some(view! { <ErrorNote error retry=move || restart(page) /> })
-    };
+    let error = Signal::derive(move || draft.with(|draft| draft.error.clone()));
     view! {
             <article class="panel" aria-labelledby="bart-title">
                 <h3 id="bart-title">
@@ -72,7 +69,7 @@ pub fn BartPanel() -> impl IntoView {
                     }
                 />
     {move || pronounces.get().then(|| view! { <SpokenWord /> })}
-                {error}
+                <ErrorNote error retry=move |()| restart(page) />
                 <Output />
                 <div class="controls">
                     <Choice

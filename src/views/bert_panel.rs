@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use unmask_protocol::{Candidate, FilledMask};
 
 use super::choice::Choice;
-use super::error_note::ErrorNote;
+use super::error_note::Trouble;
 use super::loading::Loading;
 use super::probability::ProbabilityRow;
 use crate::page::Page;
@@ -23,15 +23,7 @@ const SIGHTS: [(Sight, &str); 3] = [
 pub fn BertPanel() -> impl IntoView {
     let page = Page::expect();
     let fills = page.fills;
-    let masks = Memo::new(move |_| {
-        fills
-            .answer
-            .with(|answer| answer.value.clone().unwrap_or_default())
-    });
-    let error = move || {
-        let error = fills.answer.with(|answer| answer.error.clone())?;
-        Some(view! { <ErrorNote error retry=move || fills.retry() /> })
-    };
+    let masks = Memo::new(move |_| fills.answer.get().unwrap_or_default());
     let nothing_hidden = move || page.sentence.with(|sentence| sentence.hidden_count() == 0);
     let sight = move || {
         let now = page.sight.get();
@@ -40,7 +32,7 @@ pub fn BertPanel() -> impl IntoView {
     // What it said before the mask was changed, to compare.
     let as_trained = move || {
         page.reference.answer.with(|answer| {
-            let guess = answer.value.as_ref()?.first()?.candidates.first()?;
+            let guess = answer.as_ref()?.first()?.candidates.first()?;
             let (text, share) = (guess.text.trim(), percent(guess.probability));
             Some(format!(
                 "Looking both ways, its first guess was “{text}”, {share}."
@@ -60,13 +52,13 @@ pub fn BertPanel() -> impl IntoView {
     };
     view! {
         <article class="panel" aria-labelledby="bert-title" aria-busy=move || {
-            fills.answer.with(|answer| answer.waiting).to_string()
+            fills.asking.waiting.get().to_string()
         }>
             <h3 id="bert-title">
                 "BERT " <span class="aside">"fills the gap"</span>
             </h3>
             <Loading model=page.bert label="BERT" />
-            {error}
+            <Trouble asking=fills.asking />
             {move || {
                 (!masks.with(Vec::is_empty)).then(|| view! { <Completed masks /> })
             }}
@@ -132,11 +124,13 @@ fn Candidates(
 ) -> impl IntoView {
     let original = Page::expect()
         .sentence
-        .with_untracked(|sentence| sentence.original(index).map(str::to_lowercase));
+        .with_untracked(|sentence| sentence.original(index).map(str::to_owned));
     let heading = (count > 1).then(|| view! { <h4>{format!("Gap {}", index + 1)}</h4> });
     let row = move |candidate: Candidate| {
         let text = candidate.text.trim().to_owned();
-        let right = original.as_deref() == Some(text.to_lowercase().as_str());
+        let right = original
+            .as_ref()
+            .is_some_and(|original| original.eq_ignore_ascii_case(&text));
         let remark = right.then_some(" the hidden word");
         view! { <ProbabilityRow text remark probability=candidate.probability /> }
     };

@@ -39,7 +39,7 @@ pub fn Loading(
         }),
         Status::Ready(ready) => EitherOf4::C(view! { <p class="facts">{facts(&ready.info)}</p> }),
         Status::Failed(error) => {
-            EitherOf4::D(view! { <ErrorNote error retry=move || model.load() /> })
+            EitherOf4::D(view! { <ErrorNote error=Some(error) retry=move |()| model.load() /> })
         }
     }
 }

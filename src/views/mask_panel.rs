@@ -7,7 +7,7 @@ use leptos::html::Div;
 use leptos::prelude::*;
 
 use super::choice::Choice;
-use super::error_note::ErrorNote;
+use super::error_note::Trouble;
 use super::legend::Legend;
 use super::matrix::Matrix;
 use super::measure::width_of;
@@ -135,7 +135,7 @@ fn Bert(
         <div class="group" node_ref=element>
             <h3>"BERT"</h3>
             <LensChoice model=page.bert lens />
-            <Failure answers=page.bert_attention />
+            <Trouble asking=page.bert_attention.asking />
             <Matrix
                 place=Place::Bert
                 title="Encoder self-attention"
@@ -207,7 +207,7 @@ fn Bart(
         wide.get().then(|| {
             format!(
                 "{}px minmax(0, 1fr)",
-                left.get().width(written.get()).max(150.0)
+                left.get().width(written.get()).max(150.0) as u32
             )
         })
     };
@@ -215,7 +215,7 @@ fn Bart(
         <div class="group" node_ref=element>
             <h3>"BART"</h3>
             <LensChoice model=page.bart lens />
-            <Failure answers />
+            <Trouble asking=answers.asking />
             <div class="triptych" class:wide=wide style:grid-template-columns=columns>
                 <div class="corner">
                     <p class="note">
@@ -369,18 +369,6 @@ fn LensChoice(
         }
 }
 
-/// Why the weights are missing, where they are.
-#[component]
-fn Failure(
-    /// The question for them.
-    answers: Latest<Attentions>,
-) -> impl IntoView {
-    move || {
-        let error = answers.answer.with(|answer| answer.error.clone())?;
-        Some(view! { <ErrorNote error retry=move || answers.retry() /> })
-    }
-}
-
 /// The live matrix of one part, where it is known (tracked).
 fn attention(
     answers: Latest<Attentions>,
@@ -388,7 +376,7 @@ fn attention(
     lens: Lens,
 ) -> Option<Grid> {
     answers.answer.with(|answer| {
-        let part = part(answer.value.as_ref()?)?;
+        let part = part(answer.as_ref()?)?;
         Some(part.grid(lens.layer.get(), lens.head.get()))
     })
 }

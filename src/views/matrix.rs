@@ -106,7 +106,7 @@ pub fn Matrix(
     let style = move || {
         let (rows, columns) = size();
         let geometry = geometry.get();
-        let (width, height) = (geometry.width(columns), geometry.height(rows));
+        let (width, height) = (geometry.width(columns) as u32, geometry.height(rows) as u32);
         format!("width:{width}px;height:{height}px")
     };
     let reading_id = format!("{}-reading", place.name());

@@ -207,7 +207,7 @@ impl Painter<'_> {
         let weight = if marked { "bold " } else { "" };
         let family = self.variable("--mono");
         self.context
-            .set_font(&format!("{weight}{LABEL_SIZE}px {family}"));
+            .set_font(&format!("{weight}{}px {family}", LABEL_SIZE as u32));
         let ink = match (marked, label.special) {
             (true, _) => "--accent",
             (false, true) => "--faint",

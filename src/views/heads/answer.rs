@@ -7,7 +7,7 @@ use crate::latest::Latest;
 use crate::page::Page;
 use crate::state::format::percent;
 use crate::state::marked::{Run, runs};
-use crate::views::error_note::ErrorNote;
+use crate::views::error_note::Trouble;
 
 /// The question answering head.
 #[component]
@@ -19,13 +19,13 @@ pub fn Passage() -> impl IntoView {
          turned up in the pocket of her raincoat."
             .to_owned(),
     );
-    let latest = Latest::new(
-        move || Some((bert.model()?, asked(question)?, asked(passage)?)),
-        |(model, question, passage), signal| async move {
+    let latest = Latest::new(move || {
+        let (model, question, passage) = (bert.model()?, asked(question)?, asked(passage)?);
+        Some(async move |signal| {
             let answers = model.answer(&question, &passage, signal).await?;
             Ok((passage, answers))
-        },
-    );
+        })
+    });
     let run = |run: Run<f32>| match run.mark {
         None => run.text.into_any(),
         Some(probability) => view! {
@@ -35,7 +35,7 @@ pub fn Passage() -> impl IntoView {
     };
     let marked = move || {
         latest.answer.with(|answer| {
-            let (passage, answers) = answer.value.as_ref()?;
+            let (passage, answers) = answer.as_ref()?;
             let best = answers.first()?;
             if best.text.is_empty() {
                 return Some(
@@ -57,16 +57,12 @@ pub fn Passage() -> impl IntoView {
             )
         })
     };
-    let error = move || {
-        let error = latest.answer.with(|answer| answer.error.clone())?;
-        Some(view! { <ErrorNote error retry=move || latest.retry() /> })
-    };
     view! {
         <article class="panel" data-head="question-answering" aria-label="Question answering">
             <h3>"Question answering"</h3>
             <Field label="Question" value=question />
             <Field label="Passage" value=passage rows=3 />
-            {error}
+            <Trouble asking=latest.asking />
             <p class="marked" aria-live="polite">{marked}</p>
         </article>
     }

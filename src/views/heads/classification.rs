@@ -6,7 +6,7 @@ use unmask_protocol::{HeadInfo, LabelScore};
 use super::field::{Field, asked};
 use crate::latest::Latest;
 use crate::page::Page;
-use crate::views::error_note::ErrorNote;
+use crate::views::error_note::Trouble;
 use crate::views::probability::ProbabilityRow;
 
 /// Labels that are shown.
@@ -30,23 +30,19 @@ pub fn Classification(
     let text = RwSignal::new(opening.to_owned());
     let pair = RwSignal::new("Somebody is making music.".to_owned());
     let name = head.name.clone();
-    let latest = Latest::new(
-        move || {
-            let pair = match is_pair {
-                true => Some(asked(pair)?),
-                false => None,
-            };
-            Some((bert.model()?, asked(text)?, pair, name.clone()))
-        },
-        |(model, text, pair, head), signal| async move {
-            model.classify(&text, pair.as_deref(), &head, signal).await
-        },
-    );
+    let latest = Latest::new(move || {
+        let (model, text, head) = (bert.model()?, asked(text)?, name.clone());
+        let pair = match is_pair {
+            true => Some(asked(pair)?),
+            false => None,
+        };
+        Some(async move |signal| model.classify(&text, pair.as_deref(), &head, signal).await)
+    });
     let row = |score: LabelScore| {
         view! { <ProbabilityRow text=score.label probability=score.probability /> }
     };
     let labels = move || {
-        let labels = latest.answer.with(|answer| answer.value.clone());
+        let labels = latest.answer.get();
         labels
             .unwrap_or_default()
             .into_iter()
@@ -54,16 +50,12 @@ pub fn Classification(
             .map(row)
             .collect_view()
     };
-    let error = move || {
-        let error = latest.answer.with(|answer| answer.error.clone())?;
-        Some(view! { <ErrorNote error retry=move || latest.retry() /> })
-    };
     view! {
         <article class="panel" data-head=head.name.clone() aria-label=head.name.clone()>
             <h3>{head.name.clone()}</h3>
             <Field label value=text rows=2 />
             {is_pair.then(|| view! { <Field label="Hypothesis" value=pair /> })}
-            {error}
+            <Trouble asking=latest.asking />
             <ol class="candidates" aria-live="polite">{labels}</ol>
         </article>
     }

@@ -8,7 +8,7 @@ use crate::latest::Latest;
 use crate::page::Page;
 use crate::state::format::percent;
 use crate::state::marked::{Run, runs};
-use crate::views::error_note::ErrorNote;
+use crate::views::error_note::Trouble;
 
 /// A token classification head.
 #[component]
@@ -21,13 +21,13 @@ pub fn Entities(
         "Ada Lovelace met Charles Babbage in London and wrote about his engine.".to_owned(),
     );
     let name = head.name.clone();
-    let latest = Latest::new(
-        move || Some((bert.model()?, asked(text)?, name.clone())),
-        |(model, text, head), signal| async move {
+    let latest = Latest::new(move || {
+        let (model, text, head) = (bert.model()?, asked(text)?, name.clone());
+        Some(async move |signal| {
             let spans = model.label(&text, &head, signal).await?;
             Ok((text, spans))
-        },
-    );
+        })
+    });
     let run = |run: Run<(String, f32)>| match run.mark {
         None => run.text.into_any(),
         Some((label, probability)) => {
@@ -43,7 +43,7 @@ pub fn Entities(
     };
     let marked = move || {
         latest.answer.with(|answer| {
-            let (text, spans) = answer.value.as_ref()?;
+            let (text, spans) = answer.as_ref()?;
             let spans: Vec<_> = spans
                 .iter()
                 .map(|span| (span.start, span.end, (span.label.clone(), span.probability)))
@@ -51,15 +51,11 @@ pub fn Entities(
             Some(runs(text, &spans).into_iter().map(run).collect_view())
         })
     };
-    let error = move || {
-        let error = latest.answer.with(|answer| answer.error.clone())?;
-        Some(view! { <ErrorNote error retry=move || latest.retry() /> })
-    };
     view! {
         <article class="panel" data-head=head.name.clone() aria-label=head.name.clone()>
             <h3>{head.name.clone()}</h3>
             <Field label="Text" value=text rows=2 />
-            {error}
+            <Trouble asking=latest.asking />
             <p class="marked" aria-live="polite">{marked}</p>
         </article>
     }

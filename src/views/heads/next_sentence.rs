@@ -6,7 +6,7 @@ use super::field::{Field, asked};
 use crate::latest::Latest;
 use crate::page::Page;
 use crate::state::format::percent;
-use crate::views::error_note::ErrorNote;
+use crate::views::error_note::Trouble;
 use crate::views::probability::Bar;
 
 /// The next sentence head.
@@ -15,12 +15,12 @@ pub fn NextSentence() -> impl IntoView {
     let bert = Page::expect().bert;
     let first = RwSignal::new("He opened the door and looked into the dark room.".to_owned());
     let second = RwSignal::new("Nobody was there.".to_owned());
-    let latest = Latest::new(
-        move || Some((bert.model()?, asked(first)?, asked(second)?)),
-        |(model, a, b), signal| async move { model.next_sentence(&a, &b, signal).await },
-    );
+    let latest = Latest::new(move || {
+        let (model, a, b) = (bert.model()?, asked(first)?, asked(second)?);
+        Some(async move |signal| model.next_sentence(&a, &b, signal).await)
+    });
     let verdict = move || {
-        let probability = latest.answer.with(|answer| answer.value)?;
+        let probability = latest.answer.get()?;
         let words = match probability {
             ..0.35 => "BERT doubts that the second follows the first",
             0.35..0.65 => "BERT cannot tell whether the second follows the first",
@@ -34,10 +34,6 @@ pub fn NextSentence() -> impl IntoView {
             </p>
         })
     };
-    let error = move || {
-        let error = latest.answer.with(|answer| answer.error.clone())?;
-        Some(view! { <ErrorNote error retry=move || latest.retry() /> })
-    };
     view! {
         <article class="panel" data-head="next-sentence" aria-label="Next sentence">
             <h3>"Next sentence"</h3>
@@ -47,7 +43,7 @@ pub fn NextSentence() -> impl IntoView {
             </p>
             <Field label="First" value=first />
             <Field label="Second" value=second />
-            {error}
+            <Trouble asking=latest.asking />
             <div aria-live="polite">{verdict}</div>
         </article>
     }
