@@ -58,12 +58,6 @@ pub fn tokens(encoding: Encoding) -> protocol::Reply {
 }
 
 pub fn masks(filled: FilledMasks) -> protocol::Reply {
-    let candidate = |candidate: fill_mask::Candidate| protocol::Candidate {
-        token: candidate.token,
-        id: candidate.id,
-        probability: candidate.probability,
-        text: candidate.text,
-    };
     let mask = |filled: FilledMask| protocol::FilledMask {
         position: filled.position,
         candidates: filled.candidates.into_iter().map(candidate).collect(),
@@ -71,6 +65,15 @@ pub fn masks(filled: FilledMasks) -> protocol::Reply {
     protocol::Reply::Masks {
         masks: filled.masks.into_iter().map(mask).collect(),
         truncation: filled.truncation.map(truncation),
+    }
+}
+
+fn candidate(candidate: fill_mask::Candidate) -> protocol::Candidate {
+    protocol::Candidate {
+        token: candidate.token,
+        id: candidate.id,
+        probability: candidate.probability,
+        text: candidate.text,
     }
 }
 
@@ -191,12 +194,6 @@ pub fn generate_options(options: &protocol::GenerateOptions) -> generation::Gene
 }
 
 pub fn step(step: generation::Step) -> protocol::Step {
-    let candidate = |alternative: generation::Alternative| protocol::Candidate {
-        token: alternative.token,
-        id: alternative.id,
-        probability: alternative.probability,
-        text: alternative.text,
-    };
     let beam = |beam: generation::Beam| protocol::Beam {
         parent: beam.parent,
         id: beam.id,

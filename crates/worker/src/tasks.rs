@@ -6,7 +6,7 @@ use unmask_transformer::bert::Bert;
 use unmask_transformer::generation::GenerateOptions;
 use unmask_transformer::tasks::Steps;
 use unmask_transformer::tasks::answer::AnswerQuestion;
-use unmask_transformer::tasks::attention::{bart_attention, bert_attention};
+use unmask_transformer::tasks::attention::{BartAttending, bert_attention};
 use unmask_transformer::tasks::classify::{self, SequenceClassifier, ZeroShot};
 use unmask_transformer::tasks::embed::Embed;
 use unmask_transformer::tasks::fill_mask::fill_mask;
@@ -140,7 +140,8 @@ async fn answer_bart(bart: &Bart, request: &Request, context: &Context) -> Resul
                 ..GenerateOptions::default()
             };
             let masks = convert::mask_patterns(mask.as_ref())?;
-            let maps = bart_attention(bart, text, target.as_deref(), &options, &masks)?;
+            let work = BartAttending::new(bart, text, target.as_deref(), &options, &masks)?;
+            let maps = finish(work, context).await?;
             let mut arrays = Vec::new();
             let reply = Reply::Attention {
                 encoder: convert::attention(maps.encoder, "encoder", &mut arrays),
