@@ -9,8 +9,8 @@ use serde::Deserialize;
 
 use crate::{
     Activation, AttentionInput, AttentionKind, AttentionMask, Capture, Embedding, Encoding, Error,
-    HeadSpec, LayerNorm, Linear, MaskPattern, ModelFile, MultiHeadAttention, Result,
-    Tokenizer, Weights,
+    HeadSpec, LayerNorm, Linear, MaskPattern, ModelFile, MultiHeadAttention, Result, Tokenizer,
+    Weights,
 };
 use heads::Head;
 
@@ -83,7 +83,9 @@ impl Config {
         let other = match (self.model_type.as_str(), positions.unwrap_or("absolute")) {
             ("bert" | "distilbert", "absolute") if !self.is_decoder => None,
             ("bert" | "distilbert", "absolute") => Some("A BERT trained as a decoder".to_owned()),
-            ("bert" | "distilbert", positions) => Some(format!("A BERT with {positions} positions")),
+            ("bert" | "distilbert", positions) => {
+                Some(format!("A BERT with {positions} positions"))
+            }
             (model_type, _) => Some(format!("The model type {model_type}")),
         };
         if let Some(other) = other {
@@ -94,7 +96,11 @@ impl Config {
         }
         let counts = [
             ("vocab_size", self.vocab_size, 1 << 24),
-            ("max_position_embeddings", self.max_position_embeddings, 1 << 20),
+            (
+                "max_position_embeddings",
+                self.max_position_embeddings,
+                1 << 20,
+            ),
             ("type_vocab_size", self.type_vocab_size, 1 << 10),
             ("hidden_size", self.hidden_size, 1 << 16),
             ("num_hidden_layers", self.num_hidden_layers, 1 << 10),
@@ -191,7 +197,9 @@ impl Bert {
         let embeddings = Embeddings::new(&encoder.pp("embeddings"), &config)?;
         let layers = encoder.pp(names.layers);
         let layer = |i| Layer::new(&layers.pp(i), &names, &config);
-        let layers_found = (0..config.num_hidden_layers).map(layer).collect::<Result<_>>()?;
+        let layers_found = (0..config.num_hidden_layers)
+            .map(layer)
+            .collect::<Result<_>>()?;
         let next = layers.pp(config.num_hidden_layers);
         if next.contains(&format!("{}.weight", names.up)) {
             return Err(Error::integrity(format!(
@@ -219,7 +227,8 @@ impl Bert {
     /// # Errors
     /// As [`Tokenizer::encode`].
     pub fn encode(&self, text: &str, pair: Option<&str>) -> Result<Encoding> {
-        self.tokenizer.encode(text, pair, self.config.max_position_embeddings)
+        self.tokenizer
+            .encode(text, pair, self.config.max_position_embeddings)
     }
 
     /// Hidden states `[1, tokens, hidden]` of one sequence.
@@ -237,13 +246,18 @@ impl Bert {
         if tokens == 0 || tokens > self.config.max_position_embeddings {
             return Err(Error::input(
                 format!("The model was given {tokens} tokens."),
-                format!("Give between 1 and {}.", self.config.max_position_embeddings),
+                format!(
+                    "Give between 1 and {}.",
+                    self.config.max_position_embeddings
+                ),
             ));
         }
         let mask = mask.matrix(0, tokens, tokens)?;
         let mut hidden_states = self.embeddings.forward(&encoding.ids, &encoding.type_ids)?;
         for (i, layer) in self.layers.iter().enumerate() {
-            let capture = capture.as_deref_mut().map(|capture| (capture, AttentionKind::Encoder, i));
+            let capture = capture
+                .as_deref_mut()
+                .map(|capture| (capture, AttentionKind::Encoder, i));
             hidden_states = layer.forward(&hidden_states, &mask, capture)?;
         }
         Ok(hidden_states)
@@ -269,7 +283,9 @@ impl Embeddings {
                 true => None,
                 false => Some(table("token_type_embeddings", config.type_vocab_size)?),
             },
-            norm: weights.pp("LayerNorm").layer_norm(hidden, config.layer_norm_eps)?,
+            norm: weights
+                .pp("LayerNorm")
+                .layer_norm(hidden, config.layer_norm_eps)?,
         })
     }
 
@@ -322,6 +338,7 @@ impl Layer {
         })?;
         let hidden_states = self.attention_norm.forward(&(attended + hidden_states)?)?;
         let inner = self.act.forward(&self.up.forward(&hidden_states)?)?;
-        self.output_norm.forward(&(self.down.forward(&inner)? + &hidden_states)?)
+        self.output_norm
+            .forward(&(self.down.forward(&inner)? + &hidden_states)?)
     }
 }

@@ -1,5 +1,6 @@
 //! Text to tokens and back by the model's own `tokenizer.json`, with places in the reader's text.
 
+use serde_json::Value;
 use tokenizers::processors::PostProcessorWrapper;
 use tokenizers::tokenizer::PostProcessor;
 use tokenizers::{
@@ -80,6 +81,10 @@ impl Tokenizer {
         inner.with_truncation(None).map_err(damaged)?;
         inner.with_padding(None);
         let processor = inner.get_post_processor().cloned();
+        if let Some(processor) = &processor {
+            let json = serde_json::to_value(processor).map_err(|error| damaged(error.into()))?;
+            check_templates(&json).map_err(|problem| damaged(problem.into()))?;
+        }
         inner.with_post_processor(None::<PostProcessorWrapper>);
 
         let added = inner.get_added_tokens_decoder();
@@ -298,6 +303,33 @@ impl Tokenizer {
             truncation: None,
         })
     }
+}
+
+/// What the library trusts a `TemplateProcessing` with, and panics at: that its template names special tokens that it
+/// lists, with as many ids as spellings, and that only the template for pairs has a second sequence.
+fn check_templates(processor: &Value) -> Result<(), String> {
+    if let Some(processors) = processor["processors"].as_array() {
+        return processors.iter().try_for_each(check_templates);
+    }
+    let listed = &processor["special_tokens"];
+    let fits = |piece: &Value, second: &str| match piece["SpecialToken"]["id"].as_str() {
+        Some(id) => listed.get(id).is_some_and(|token| {
+            let length = |field: &str| token[field].as_array().map(Vec::len);
+            length("ids").is_some() && length("ids") == length("tokens")
+        }),
+        None => ["A", second]
+            .map(Some)
+            .contains(&piece["Sequence"]["id"].as_str()),
+    };
+    for (template, second) in [("single", "A"), ("pair", "B")] {
+        let mut pieces = processor[template].as_array().into_iter().flatten();
+        if let Some(piece) = pieces.find(|piece| !fits(piece, second)) {
+            return Err(format!(
+                "its template for a {template} cannot place {piece}"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// UTF-16 positions in one text by byte.

@@ -109,8 +109,12 @@ fn default_prefix(kind: HeadKind) -> &'static str {
 /// A head whose file names no labels gets numbers for names.
 fn name_labels(spec: &mut HeadSpec, prefix: &Weights) {
     if spec.labels.is_empty() {
-        let rows = prefix.shape("weight").and_then(|shape| shape.first().copied());
-        spec.labels = (0..rows.unwrap_or(0)).map(|i| format!("LABEL_{i}")).collect();
+        let rows = prefix
+            .shape("weight")
+            .and_then(|shape| shape.first().copied());
+        spec.labels = (0..rows.unwrap_or(0))
+            .map(|i| format!("LABEL_{i}"))
+            .collect();
     }
 }
 
@@ -132,9 +136,9 @@ fn masked_lm(
             prefix.pp("transform.dense"),
             prefix.pp("transform.LayerNorm"),
             prefix.pp("decoder"),
-            match prefix.contains("bias") {
-                true => prefix.clone(),
-                false => prefix.pp("decoder"),
+            match prefix.contains("decoder.bias") {
+                true => prefix.pp("decoder"),
+                false => prefix.clone(),
             },
         ),
     };
@@ -160,7 +164,11 @@ impl Bert {
     }
 
     fn find(&self, kind: HeadKind, name: Option<&str>) -> Result<&Head> {
-        let fitting: Vec<&Head> = self.heads.iter().filter(|head| head.spec.kind == kind).collect();
+        let fitting: Vec<&Head> = self
+            .heads
+            .iter()
+            .filter(|head| head.spec.kind == kind)
+            .collect();
         let names = || {
             let names: Vec<&str> = fitting.iter().map(|head| head.spec.name.as_str()).collect();
             names.join(", ")
@@ -263,5 +271,8 @@ impl Bert {
 
 /// `load` gives each kind its own layers, so a head found by kind has them.
 fn mixed_up(spec: &HeadSpec) -> Error {
-    Error::engine(format!("The head {} has the layers of another kind.", spec.name))
+    Error::engine(format!(
+        "The head {} has the layers of another kind.",
+        spec.name
+    ))
 }

@@ -62,9 +62,14 @@ impl<'m> AnswerQuestion<'m> {
         let head = bert.head(HeadKind::QuestionAnswering, None)?;
         require_text(question, "The question")?;
         require_text(context, "The passage")?;
-        let window = head.max_length.unwrap_or(WINDOW).min(bert.config.max_position_embeddings);
+        let window = head
+            .max_length
+            .unwrap_or(WINDOW)
+            .min(bert.config.max_position_embeddings);
         let stride = STRIDE.min(window / 4);
-        let windows = bert.tokenizer.encode_windows(question, context, window, stride)?;
+        let windows = bert
+            .tokenizer
+            .encode_windows(question, context, window, stride)?;
         Ok(Self {
             bert,
             head,
@@ -88,7 +93,12 @@ impl<'m> AnswerQuestion<'m> {
     fn answers(&self) -> Vec<Answer> {
         // The refusal wins where it beats the best span by more than the threshold.
         let null = self.null_score - self.head.null_threshold;
-        let scores: Vec<f32> = self.candidates.iter().map(|span| span.score).chain([null]).collect();
+        let scores: Vec<f32> = self
+            .candidates
+            .iter()
+            .map(|span| span.score)
+            .chain([null])
+            .collect();
         let probabilities = probabilities(&scores);
         let refusal = Answer {
             text: String::new(),
@@ -98,7 +108,10 @@ impl<'m> AnswerQuestion<'m> {
         };
         let mut answers: Vec<Answer> = Vec::new();
         for (span, &probability) in self.candidates.iter().zip(&probabilities) {
-            if answers.iter().all(|better| span.end <= better.start || better.end <= span.start) {
+            if answers
+                .iter()
+                .all(|better| span.end <= better.start || better.end <= span.start)
+            {
                 answers.push(Answer {
                     text: utf16_slice(&self.context, span.start..span.end).to_owned(),
                     start: span.start,
@@ -130,7 +143,9 @@ impl Steps for AnswerQuestion<'_> {
 /// The best spans of one window: from any token of the passage to a later one, widened to whole words.
 fn spans(window: &Encoding, logits: &[Vec<f32>]) -> Vec<Candidate> {
     let in_passage = |i: usize| window.tokens[i].segment == 1 && !window.tokens[i].special;
-    let passage: Vec<usize> = (0..window.tokens.len()).filter(|&i| in_passage(i)).collect();
+    let passage: Vec<usize> = (0..window.tokens.len())
+        .filter(|&i| in_passage(i))
+        .collect();
     let mut best: Vec<(usize, usize, f32)> = Vec::new();
     for (i, &start) in passage.iter().enumerate() {
         for &end in passage[i..].iter().take(MAX_ANSWER) {
@@ -143,7 +158,8 @@ fn spans(window: &Encoding, logits: &[Vec<f32>]) -> Vec<Candidate> {
         best.select_nth_unstable_by(kept, |a, b| b.2.total_cmp(&a.2));
         best.truncate(kept);
     }
-    let same_word = |a: usize, b: usize| window.words[a].is_some() && window.words[a] == window.words[b];
+    let same_word =
+        |a: usize, b: usize| window.words[a].is_some() && window.words[a] == window.words[b];
     let mut candidates = best
         .into_iter()
         .map(|(mut start, mut end, score)| {

@@ -91,7 +91,8 @@ impl SequenceClassifier for Bart {
     }
 
     fn encode_sequence(&self, text: &str, pair: Option<&str>) -> Result<Encoding> {
-        self.tokenizer.encode(text, pair, self.config.max_position_embeddings)
+        self.tokenizer
+            .encode(text, pair, self.config.max_position_embeddings)
     }
 
     fn classification_logits(&self, encoding: &Encoding, _head: &HeadSpec) -> Result<Vec<f32>> {
@@ -114,7 +115,10 @@ pub fn classify(
     let encoding = model.encode_sequence(text, pair)?;
     let logits = model.classification_logits(&encoding, head)?;
     let probabilities = match head.multi_label {
-        true => logits.iter().map(|logit| 1. / (1. + (-logit).exp())).collect(),
+        true => logits
+            .iter()
+            .map(|logit| 1. / (1. + (-logit).exp()))
+            .collect(),
         false => probabilities(&logits),
     };
     Ok(Classified {
@@ -194,7 +198,10 @@ impl<M: SequenceClassifier> Steps for ZeroShot<'_, M> {
             return Ok(None);
         }
         Ok(Some(Classified {
-            labels: ranked(std::mem::take(&mut self.labels), probabilities(&self.logits)),
+            labels: ranked(
+                std::mem::take(&mut self.labels),
+                probabilities(&self.logits),
+            ),
             truncation: self.truncation,
         }))
     }

@@ -49,7 +49,9 @@ impl Steps for Embed<'_> {
     fn step(&mut self) -> Result<Option<Embeddings>> {
         if let Some(text) = self.texts.next() {
             let encoding = self.bert.encode(&text, None)?;
-            self.embeddings.values.extend(self.bert.embedding(&encoding)?);
+            self.embeddings
+                .values
+                .extend(self.bert.embedding(&encoding)?);
         }
         let done = self.texts.len() == 0;
         Ok(done.then(|| std::mem::take(&mut self.embeddings)))

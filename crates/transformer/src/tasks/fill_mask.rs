@@ -63,7 +63,10 @@ pub fn fill_mask(
     if positions.is_empty() {
         return Err(match encoding.truncation {
             Some(truncation) => Error::input(
-                format!("There is no [MASK] in the first {} tokens, all that the model reads.", truncation.kept),
+                format!(
+                    "There is no [MASK] in the first {} tokens, all that the model reads.",
+                    truncation.kept
+                ),
                 "Shorten the text around the [MASK].",
             ),
             None => Error::input(
@@ -108,5 +111,7 @@ fn best(probabilities: &[f32], k: usize) -> Vec<(u32, f32)> {
         ids.truncate(k);
     }
     ids.sort_unstable_by(higher);
-    ids.into_iter().map(|id| (id, probabilities[id as usize])).collect()
+    ids.into_iter()
+        .map(|id| (id, probabilities[id as usize]))
+        .collect()
 }

@@ -41,7 +41,8 @@ pub fn label(bert: &Bert, text: &str, head: Option<&str>) -> Result<Labelled> {
     let logits = bert.token_logits(&encoding, head)?;
     let words = words(&encoding).into_iter().map(|word| {
         let probabilities = probabilities(&logits[word.first_piece]);
-        let best = (0..probabilities.len()).max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b]));
+        let best =
+            (0..probabilities.len()).max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b]));
         let best = best.unwrap_or(0); // a head has labels, or it would not have loaded
         (word, head.labels[best].as_str(), probabilities[best])
     });
@@ -137,7 +138,9 @@ mod tests {
             (word, label, 1. - i as f32 / 8.)
         });
         let spans = merge(words, "a b c d e").into_iter();
-        spans.map(|span| (span.label, span.text, span.probability)).collect()
+        spans
+            .map(|span| (span.label, span.text, span.probability))
+            .collect()
     }
 
     fn span(label: &str, text: &str, probability: f32) -> (String, String, f32) {
@@ -147,7 +150,11 @@ mod tests {
     #[test]
     fn entities_begin_at_b_and_go_on_with_i_of_their_own_kind() {
         let found = merged(&["B-PER", "I-PER", "B-PER", "O", "I-LOC"]);
-        let expected = [span("PER", "a b", 0.9375), span("PER", "c", 0.75), span("LOC", "e", 0.5)];
+        let expected = [
+            span("PER", "a b", 0.9375),
+            span("PER", "c", 0.75),
+            span("LOC", "e", 0.5),
+        ];
         assert_eq!(found, expected);
         let found = merged(&["B-PER", "I-LOC", "O", "O", "O"]);
         assert_eq!(found, [span("PER", "a", 1.), span("LOC", "b", 0.875)]);
@@ -157,6 +164,9 @@ mod tests {
     #[test]
     fn unmarked_labels_merge_with_their_like() {
         let found = merged(&["noun", "noun", "verb"]);
-        assert_eq!(found, [span("noun", "a b", 0.9375), span("verb", "c", 0.75)]);
+        assert_eq!(
+            found,
+            [span("noun", "a b", 0.9375), span("verb", "c", 0.75)]
+        );
     }
 }
