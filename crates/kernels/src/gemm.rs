@@ -4,7 +4,7 @@ use crate::activations::{MAX_ROWS, Scratch, Tile, tiles};
 use crate::dispatch::{Job, Kernels};
 use crate::error::{KernelError, expect_len};
 use crate::math;
-use crate::packed::{BLOCK, Block, Blocks, PANEL, PackedMatrix};
+use crate::packed::{BLOCK, Block, Blocks, PANEL, PackedMatrix, rolled};
 use crate::simd::Simd;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -227,9 +227,13 @@ impl<B: Block> Gemm<'_, '_, B> {
         for (b, activations) in activations.blocks().enumerate() {
             B::multiply_add(simd, panels.map(|panel| &panel[b]), activations, &mut sums);
         }
+        let mut products = [[0.0; PANEL]; MAX_ROWS];
         for (p, sums) in sums.into_iter().enumerate() {
-            for (i, sum) in sums.into_iter().enumerate() {
-                self.store(simd, panel + p, row + i, sum);
+            for (product, sum) in products.iter_mut().zip(sums) {
+                simd.store(sum, product);
+            }
+            for i in rolled(ROWS) {
+                self.store(simd, panel + p, row + i, simd.load(&products[i]));
             }
         }
     }

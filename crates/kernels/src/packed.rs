@@ -61,7 +61,7 @@ pub(crate) trait Block: Clone {
 /// The steps of a block, from a bound that the compiler can't see through. Unrolled, it would order all dot products of
 /// one row before those of the next, and a browser would then spill every vector of weights.
 #[inline(always)]
-fn rolled(steps: usize) -> impl Iterator<Item = usize> {
+pub(crate) fn rolled(steps: usize) -> impl Iterator<Item = usize> {
     (0..steps).take(black_box(steps))
 }
 
