@@ -89,7 +89,7 @@ impl MultiHeadAttention {
         } else {
             query
         };
-        let scores = folded.matmul(&key.t()?.contiguous()?)?;
+        let scores = folded.matmul(&key.t()?)?;
         let scores = if shared {
             let shape = (self.heads, batch, queries, mask.keys());
             scores.reshape(shape)?.transpose(0, 1)?.contiguous()?

@@ -708,6 +708,19 @@ fn a_text_that_is_too_long_is_cut_and_says_so() {
         .encode(&text[..truncation.from], None, 40)
         .unwrap();
     assert_eq!(end.tokens.len(), 40, "it read up to there");
+
+    let masks = MaskPatterns::default();
+    let maps = attend(&bart, "a", Some(&text), &options(json!({})), &masks).unwrap();
+    assert_eq!(
+        maps.truncation.unwrap().kept,
+        37,
+        "the start token takes a place"
+    );
+    assert_eq!(
+        maps.decoder.query_tokens.len(),
+        39,
+        "start, <s> and the text"
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::generate::target_tokens;
 use super::{Steps, require_text};
 use crate::bart::{Bart, MaskPatterns};
 use crate::bert::Bert;
-use crate::generation::{GenerateOptions, Generation};
+use crate::generation::{GenerateOptions, Generation, Settings};
 use crate::{
     AttentionKind, Capture, Encoding, Error, KvCache, MaskPattern, Result, Token, Truncation,
 };
@@ -146,7 +146,7 @@ pub struct BartAttention {
     pub decoder: AttentionMaps,
     /// What the decoder read, to the source.
     pub cross: AttentionMaps,
-    /// Set where the source was longer than the model reads.
+    /// Set where the source, or else the target, was longer than the model reads.
     pub truncation: Option<Truncation>,
 }
 
@@ -184,7 +184,7 @@ impl<'m> BartAttending<'m> {
     ) -> Result<Self> {
         let task = bart.task(options.task.as_deref())?;
         let settings = bart.settings(task, options)?;
-        let source = bart.source_encoding(text, task)?;
+        let mut source = bart.source_encoding(text, task)?;
         let mut encoder = Capture::default();
         let saying = match target {
             None => Saying::Generated(Box::new(bart.begin(
@@ -195,8 +195,10 @@ impl<'m> BartAttending<'m> {
             )?)),
             Some(target) => {
                 let encoded = bart.encode(&source.ids, &masks.encoder, Some(&mut encoder))?;
+                let (read, cut) = bart.decoder_input(target, &settings)?;
+                source.truncation = source.truncation.or(cut);
                 Saying::Target {
-                    read: bart.decoder_input(target, settings.start, settings.forced_bos)?,
+                    read,
                     cache: bart.cache(&encoded)?,
                     masks: masks.clone(),
                 }
@@ -264,29 +266,30 @@ impl BartAttention {
 
 impl Bart {
     /// What the decoder reads in order to say `target`: the start token, what comes first (the tokenizer's own
-    /// opening token, or `first` in its place), and the text, without the tokens that would close it.
-    fn decoder_input(&self, target: &str, start: u32, first: Option<u32>) -> Result<Vec<u32>> {
-        let most = self.config.max_position_embeddings;
-        let encoding = self.target_tokenizer().encode(target, None, most)?;
+    /// opening token, or the forced one in its place), and the text, without the tokens that would close it.
+    fn decoder_input(
+        &self,
+        target: &str,
+        settings: &Settings,
+    ) -> Result<(Vec<u32>, Option<Truncation>)> {
+        let tokenizer = self.target_tokenizer();
+        // One position less: the start token comes in front.
+        let most = self.config.max_position_embeddings - 1;
+        let Encoding {
+            ids,
+            tokens,
+            truncation,
+            ..
+        } = tokenizer.encode(target, None, most)?;
         let text = |token: &Token| !token.special;
-        let from = encoding
-            .tokens
-            .iter()
-            .position(text)
-            .unwrap_or(encoding.tokens.len());
-        let to = encoding
-            .tokens
-            .iter()
-            .rposition(text)
-            .map_or(from, |last| last + 1);
-        let opening = encoding.ids[..from]
-            .first()
-            .filter(|&&id| !self.is_eos(id))
-            .copied();
-        let ids = [start]
-            .into_iter()
-            .chain(first.or(opening))
-            .chain(encoding.ids[from..to].iter().copied());
-        Ok(ids.take(most).collect())
+        let from = tokens.iter().position(text).unwrap_or(tokens.len());
+        let to = tokens.iter().rposition(text).map_or(from, |last| last + 1);
+        let opening = ids[..from].first().copied().filter(|&id| !self.is_eos(id));
+        let mut read = vec![settings.start];
+        read.extend(settings.forced_bos.or(opening));
+        read.extend(&ids[from..to]);
+        // A tokenizer without an opening token leaves no place for a forced one.
+        read.truncate(self.config.max_position_embeddings);
+        Ok((read, truncation))
     }
 }

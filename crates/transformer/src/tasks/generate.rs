@@ -1,5 +1,6 @@
 //! From a reader's text to BART's: task, language codes, encoder, and a [`Generation`] to step through.
 
+use super::require_text;
 use crate::bart::{Bart, MaskPatterns};
 use crate::generation::{GenerateOptions, Generation, Settings, Source};
 use crate::{Capture, Encoding, Error, Result, TaskSpec, Token};
@@ -62,9 +63,7 @@ impl Bart {
     /// What the encoder reads: the tokenizer's special tokens around the text, with the task's source token in the
     /// place of the first of them, or, where a language code closes the sequence (mBART-25), of the last.
     pub(super) fn source_encoding(&self, text: &str, task: Option<&TaskSpec>) -> Result<Encoding> {
-        if text.trim().is_empty() {
-            return Err(Error::input("The text is empty.", "Give a text to read."));
-        }
+        require_text(text, "The text")?;
         let mut encoding =
             self.tokenizer
                 .encode(text, None, self.config.max_position_embeddings)?;
@@ -143,7 +142,7 @@ pub(super) fn target_tokens(bart: &Bart, ids: &[u32]) -> Result<Vec<Token>> {
                 start: start.min(end),
                 end,
                 segment: 0,
-                special: tokenizer.decode(&[id], true)?.is_empty(),
+                special: tokenizer.decode(&[id], true)? != tokenizer.decode(&[id], false)?,
             })
         })
         .collect()
