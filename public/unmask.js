@@ -120,8 +120,9 @@ export class Unmask {
   async attention(text, options) {
     const { signal, ...controls } = pick(options, ["pair", "target", "task", "mask", "signal"]);
     const request = { kind: "attention", text: asText(text), ...controls };
-    const { kind, ...attentions } = await this.#ask(request, { signal });
-    return attentions;
+    const { encoder, decoder, cross, truncation } = await this.#ask(request, { signal });
+    const attentions = decoder ? { encoder, decoder, cross } : { encoder };
+    return truncation ? { ...attentions, truncation } : attentions;
   }
 
   async dispose() {

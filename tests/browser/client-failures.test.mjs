@@ -228,18 +228,76 @@ failureTest("a disposed model answers no more, and another handle to the same fi
   assert.ok(text.length > 0);
 });
 
-/** Takes all the memory that the running engine can have, from inside, so that its next large request traps. */
+failureTest("a load that is under way can be stopped", async ({ page, context }) => {
+  let arrived;
+  const asked = new Promise((resolve) => (arrived = resolve));
+  const never = () => arrived();
+  await context.route("**/bert.gguf", never);
+  await page.evaluate(() => {
+    window.stop = new AbortController();
+    window.loading = failure(Unmask.load("bert", { signal: stop.signal }));
+  });
+  await asked;
+  const failed = await page.evaluate(() => (stop.abort(), loading));
+  isFailure(failed, "aborted");
+  await context.unroute("**/bert.gguf", never);
+});
+
+failureTest("messages that are no requests are answered as such, and the engine goes on", async ({ page }) => {
+  await page.evaluate(() => Unmask.load("bart-g2p"));
+  const answers = await page.evaluate(async (url) => {
+    const worker = new Worker(url, { type: "module" });
+    const next = () => new Promise((resolve) => (worker.onmessage = ({ data }) => resolve(data)));
+    await next();
+    const nonsense = [
+      null,
+      "load",
+      [],
+      {},
+      { id: 7 },
+      { id: -1, request: { kind: "load" } },
+      { id: 2 ** 40, request: {} },
+      { id: 7, request: { kind: "obey" } },
+      { id: 7, request: { kind: "tokenize", model: 1, text: 5 } },
+      { id: 7, request: { kind: "tokenize", model: 99, text: "a" } },
+      { id: 7, request: { kind: "tokenize", model: 0, text: "a" } },
+      { id: 7, request: { kind: "load", source: { from: "file", name: "a.gguf" } } },
+      { id: 7, request: { kind: "generate", model: 1, text: "a", options: { seed: -1 } } },
+    ];
+    const answers = [];
+    for (const message of nonsense) {
+      const answer = next();
+      worker.postMessage(message);
+      answers.push(await answer);
+    }
+    // These are answered by nothing at all.
+    worker.postMessage({ id: 8, request: { kind: "cancel", target: 1000 } });
+    const answer = next();
+    worker.postMessage({ id: 9, request: { kind: "dispose", model: 1000 } });
+    answers.push(await answer);
+    worker.terminate();
+    return answers;
+  }, page.workers()[0].url());
+  const last = answers.pop();
+  assert.deepEqual(last, { event: "reply", id: 9, reply: { kind: "done" } });
+  for (const { event, error } of answers) {
+    assert.equal(event, "failure");
+    isFailure(error, "input");
+  }
+});
+
+/** Takes all the memory that the running engine could still get, so that its next large request traps. */
 async function exhaustMemory(page) {
   const [worker] = page.workers();
   await worker.evaluate(async () => {
-    const entry = performance.getEntriesByType("resource").find(({ name }) => name.endsWith("unmask_worker.js"));
-    const { default: init } = await import(entry.name);
-    const wasm = await init();
-    for (let bytes = 1 << 28; bytes >= 1 << 16; bytes >>= 1) {
+    const glue = performance.getEntriesByType("resource").find(({ name }) => name.endsWith("unmask_worker.js"));
+    const { default: init } = await import(glue.name);
+    const { memory } = await init();
+    for (let pages = 1 << 16; pages >= 1; pages >>= 1) {
       try {
-        for (;;) wasm.__wbindgen_malloc(bytes, 1);
-      } catch {
-        // That was the last piece of this size.
+        memory.grow(pages);
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error;
       }
     }
   });
@@ -251,6 +309,8 @@ failureTest("an engine that breaks fails what is pending, and the next call star
     window.before = (await model.complete("recovery")).text;
   });
   await exhaustMemory(page);
+  const [broken] = page.workers();
+  const gone = new Promise((resolve) => broken.once("close", resolve));
   const failures = await page.evaluate(async () =>
     Promise.all([
       failure(Unmask.load("bert")),
@@ -259,12 +319,12 @@ failureTest("an engine that breaks fails what is pending, and the next call star
     ]),
   );
   for (const failed of failures) isFailure(failed, "memory", /memory/);
-  assert.equal(page.workers().length, 0, "the broken engine is gone");
+  await gone;
   const same = await page.evaluate(async () => (await model.complete("recovery")).text === before);
   assert.ok(same, "the model came back by itself");
 });
 
-failureTest("an engine whose files are missing says so, and can be tried again", { expected: [/404/] }, async ({ page, context }) => {
+failureTest("an engine whose files are missing says so, and can be tried again", { isolated: false, expected: [/404/, /worker\.js/] }, async ({ page, context }) => {
   const missing = (route) => route.fulfill({ status: 404, body: "" });
   await context.route("**/*.wasm", missing);
   isFailure(await page.evaluate(() => failure(Unmask.load("bart-g2p"))), "network", /engine/);

@@ -52,11 +52,12 @@ if (artifact) {
     await engine.default();
     engine.start(artifact.name);
   } catch (error) {
-    // What cannot be fetched or imported is a TypeError; wasm that cannot run is something else.
-    if (error instanceof TypeError) {
-      crashed("network", `The engine could not be loaded (${error.message}).`, "Check the connection and try again.");
-    } else {
+    const { CompileError, LinkError, RuntimeError } = WebAssembly;
+    if ([CompileError, LinkError, RuntimeError].some((kind) => error instanceof kind)) {
       broke(error);
+    } else {
+      const message = `The engine could not be loaded (${error.message}).`;
+      crashed("network", message, "Check the connection and try again.");
     }
   }
 } else {
