@@ -1,5 +1,6 @@
 //! BERT and DistilBERT against PyTorch (`goldens/make_bert.py`) and candle's own BERT, and what masks, tasks and bad
 //! files do.
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Tokens and places against the Python library's (`goldens/make_bert.py`), and what truncation and limits do.
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
 
 mod common;
 
