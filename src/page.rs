@@ -22,11 +22,7 @@ pub const MOST_WORDS: usize = 120;
 const PRONOUNCE: &str = "pronounce";
 
 /// The opening sentence and the word that it hides: what comes after the mask decides what belongs there.
-const OPENING: (&str, &str) = (
-    "She took her dog to the vet because it would not stop barking.",
-    "dog",
-);
-
+const OPENING: (&str, &str) = ("He opened the book and read the first chapter.", "book");
 /// Which layer and head of a model is shown.
 #[derive(Clone, Copy)]
 pub struct Lens {

@@ -9,27 +9,22 @@ use crate::state::sentence::{Sentence, Word};
 /// Sentences to start from, and the word that each hides.
 const EXAMPLES: [(&str, &str, &str); 4] = [
     (
-        "A dog at the vet",
-        "She took her dog to the vet because it would not stop barking.",
-        "dog",
+        "A book",
+        "He opened the book and read the first chapter.",
+        "book",
     ),
     (
-        "A river bank",
+        "A letter",
+        "She wrote a letter and sent it to her mother.",
+        "letter",
+    ),
+    (
+        "A river",
         "They sat on the bank of the river and watched the boats go by.",
         "river",
     ),
-    (
-        "A capital",
-        "Paris is the capital of France, and Rome is the capital of Italy.",
-        "Italy",
-    ),
-    (
-        "A cup",
-        "He poured some milk into his coffee and drank it while it was hot.",
-        "coffee",
-    ),
+    ("A sea", "The ship sailed across the sea.", "sea"),
 ];
-
 /// Text in, words out: typing in the field and clicking a word change the same sentence.
 #[component]
 pub fn SentenceField() -> impl IntoView {
@@ -40,8 +35,8 @@ pub fn SentenceField() -> impl IntoView {
             sentence.original(mask).map(str::to_owned)
         });
         let label = match (&original, word.hidden) {
-            (Some(original), _) => format!("show “{original}” again"),
-            (None, true) => "hidden word".to_owned(),
+            (Some(original), _) => format!("{spelled}: show “{original}” again"),
+            (None, true) => format!("{spelled}: a hidden word"),
             (None, false) => format!("hide “{spelled}”"),
         };
         view! {

@@ -1,0 +1,254 @@
+// The page with the default models, as a reader uses it: typing, clicking words, walking the matrices by keyboard.
+
+import assert from "node:assert/strict";
+
+import { pageTest } from "./harness.mjs";
+
+const MATRICES = ["bert", "encoder", "decoder", "cross"];
+
+/** What a reader sees of the page, by what it is called there. */
+class UnmaskPage {
+  constructor(page) {
+    this.page = page;
+    this.sentence = page.getByRole("textbox", { name: "Your sentence" });
+    this.bert = page.getByRole("article", { name: /^BERT/ });
+    this.bart = page.getByRole("article", { name: /^BART/ });
+  }
+
+  /** Waits until both models have answered and every matrix has its weights. */
+  async ready() {
+    for (const name of MATRICES) await this.matrix(name).and(this.page.locator("[data-weights=true]")).waitFor();
+    await this.settled();
+  }
+
+  /** Waits until BERT has answered what was asked last. */
+  settled() {
+    return this.page.waitForFunction(() => {
+      const panel = document.querySelector("[aria-labelledby=bert-title]");
+      return panel.ariaBusy === "false" && panel.querySelector(".candidates");
+    });
+  }
+
+  matrix(name) {
+    return this.page.locator(`[data-matrix=${name}]`);
+  }
+
+  canvas(name) {
+    return this.matrix(name).getByRole("application");
+  }
+
+  reading(name) {
+    return this.matrix(name).locator(".reading");
+  }
+
+  /** A matrix's size, hatched cells and marks, as numbers. */
+  async shape(name) {
+    const { rows, columns, forbidden, row, column } = await this.matrix(name).evaluate((figure) => ({ ...figure.dataset }));
+    return { rows: +rows, columns: +columns, forbidden: +forbidden, row, column };
+  }
+
+  picture(name) {
+    return this.canvas(name).evaluate((canvas) => canvas.toDataURL());
+  }
+
+  async candidates() {
+    await this.settled();
+    const rows = await this.bert.locator(".candidates li").all();
+    return Promise.all(
+      rows.map(async (row) => ({
+        text: await row.locator(".candidate").evaluate((cell) => cell.firstChild.textContent.trim()),
+        probability: Number(await row.getAttribute("data-probability")),
+      })),
+    );
+  }
+
+  choose(group, option) {
+    return group.getByRole("radio", { name: option, exact: true }).check({ force: true });
+  }
+}
+
+/** A test on the page with both models loaded. */
+function readerTest(name, options, body = options) {
+  pageTest(name, typeof options === "function" ? {} : options, async (context) => {
+    const reader = new UnmaskPage(context.page);
+    await reader.ready();
+    await body(reader, context);
+  });
+}
+
+readerTest("BERT finds the hidden word, and another sentence gets other words", async (reader) => {
+  const opening = await reader.candidates();
+  assert.equal(opening.length, 5);
+  assert.ok(opening.some(({ text }) => text === "book"), `${opening.map(({ text }) => text)}`);
+  opening.reduce((before, { probability }) => (assert.ok(probability <= before && probability > 0), probability), 1);
+
+  await reader.sentence.fill("The ship sailed across the ___.");
+  await reader.bert.getByText("The ship sailed across").waitFor();
+  const changed = await reader.candidates();
+  assert.ok(changed.some(({ text }) => text === "sea"), `${changed.map(({ text }) => text)}`);
+});
+
+readerTest("a click hides a word and another brings it back", async (reader) => {
+  await reader.page.getByRole("button", { name: "show “book” again" }).click();
+  assert.equal(await reader.sentence.inputValue(), "He opened the book and read the first chapter.");
+  await reader.bert.getByText("No word is hidden").waitFor();
+  const strip = reader.page.getByRole("group", { name: "Words to hide" });
+  await strip.getByRole("button", { name: "hide “opened”" }).click();
+  await strip.getByRole("button", { name: "hide “chapter”" }).click();
+  assert.equal(await reader.sentence.inputValue(), "He [MASK] the book and read the first [MASK].");
+  await reader.bert.getByRole("heading", { name: "Gap 2" }).waitFor();
+  assert.equal(await reader.bert.locator(".candidates").count(), 2);
+});
+
+readerTest("what stands to the right of the gap counts only while BERT may look there", async (reader) => {
+  const both = await reader.candidates();
+  await reader.choose(reader.bert, "left only");
+  await reader.bert.getByText("never trained to read like this").waitFor();
+  await reader.matrix("bert").and(reader.page.locator("[data-forbidden]:not([data-forbidden='0'])")).waitFor();
+  await reader.bert.getByText("Looking both ways, its first guess was").waitFor();
+  const left = await reader.candidates();
+  assert.notDeepEqual(left, both);
+
+  // Under a causal mask the end of the sentence cannot change the guess; under BERT's own it does.
+  await reader.sentence.fill("He opened the [MASK] and jumped out of the house.");
+  await reader.bert.locator(".completed").getByText("jumped out").waitFor();
+  assert.deepEqual(await reader.candidates(), left);
+  await reader.choose(reader.bert, "both ways");
+  await reader.bert.getByText("never trained").waitFor({ state: "detached" });
+  assert.notDeepEqual(await reader.candidates(), both);
+});
+
+readerTest("BART writes a word's sounds token by token", async (reader) => {
+  const stage = (name) => reader.bart.locator(`[data-stage=${name}]`).waitFor();
+  await reader.bart.getByRole("button", { name: "first", exact: true }).click();
+  await reader.bart.locator(".source").getByText("first").waitFor();
+  await stage("Finished");
+  assert.equal(await reader.bart.locator("output").innerText(), "fˈɝst");
+  const tokens = await reader.bart.locator(".tokens .token").allInnerTexts();
+  assert.deepEqual(tokens, [..."fˈɝst", "</s>"]);
+  await reader.choose(reader.bart, "4");
+  await reader.bart.locator("output").getByText("fˈɝst").waitFor();
+  await stage("Finished");
+});
+
+readerTest("matrices have a row and a column for every token, and the decoder's future is hatched", async (reader) => {
+  // [CLS] he opened the [MASK] and read the first chapter . [SEP]
+  assert.deepEqual(await reader.shape("bert"), { rows: 12, columns: 12, forbidden: 0, row: undefined, column: undefined });
+  const letters = "chapter".length + 2;
+  const encoder = await reader.shape("encoder");
+  assert.deepEqual([encoder.rows, encoder.columns, encoder.forbidden], [letters, letters, 0]);
+  const decoder = await reader.shape("decoder");
+  assert.equal(decoder.rows, decoder.columns);
+  assert.equal(decoder.forbidden, (decoder.rows * (decoder.rows - 1)) / 2);
+  const cross = await reader.shape("cross");
+  assert.deepEqual([cross.rows, cross.columns, cross.forbidden], [decoder.rows, letters, 0]);
+});
+
+readerTest("a matrix is walked and heard by keyboard alone", async (reader) => {
+  const { page } = reader;
+  const press = async (...keys) => {
+    for (const key of keys) await page.keyboard.press(key);
+  };
+  await reader.canvas("decoder").focus();
+  await press("ArrowRight");
+  const first = await reader.reading("decoder").innerText();
+  assert.match(first, /^“(.+)” to “\1”: 100%\. .*out of its sight\.$/);
+  assert.equal(await reader.reading("decoder").getAttribute("aria-live"), "polite");
+  assert.equal(await reader.reading("cross").getAttribute("aria-live"), "off");
+
+  await press("ArrowRight");
+  assert.match(await reader.reading("decoder").innerText(), /may not look at/);
+  await press("ArrowDown", "ArrowDown");
+  assert.match(await reader.reading("decoder").innerText(), /attends most to “.+” \d/);
+  await press("End");
+  assert.match(await reader.reading("decoder").innerText(), /may not look at/);
+  await press("Escape");
+  assert.match(await reader.reading("decoder").innerText(), /^Causal/);
+});
+
+readerTest("pointing at a token marks it in every matrix where it occurs, and a click holds it", async (reader) => {
+  const { page } = reader;
+  await reader.canvas("cross").scrollIntoViewIfNeeded();
+  const { width, height } = await reader.canvas("cross").boundingBox();
+  await reader.canvas("cross").hover({ position: { x: width - 10, y: height - 10 } });
+  const cross = await reader.shape("cross");
+  const [lastRow, lastColumn] = [String(cross.rows - 1), String(cross.columns - 1)];
+  assert.deepEqual([cross.row, cross.column], [lastRow, lastColumn]);
+  const [encoder, decoder, bert] = await Promise.all(["encoder", "decoder", "bert"].map((name) => reader.shape(name)));
+  assert.deepEqual([encoder.row, encoder.column], [lastColumn, lastColumn]);
+  assert.deepEqual([decoder.row, decoder.column], [lastRow, lastRow]);
+  assert.deepEqual([bert.row, bert.column], [undefined, undefined]);
+
+  await page.mouse.move(0, 0);
+  assert.equal((await reader.shape("cross")).row, undefined);
+  await reader.canvas("cross").click({ position: { x: width - 10, y: height - 10 } });
+  await page.mouse.move(0, 0);
+  assert.equal((await reader.shape("decoder")).row, lastRow);
+});
+
+readerTest("layer, head and whole words change the picture", async (reader) => {
+  const group = reader.page.locator(".group").filter({ has: reader.matrix("bert") });
+  const seen = [await reader.picture("bert")];
+  const isNew = async () => {
+    const picture = await reader.picture("bert");
+    assert.ok(!seen.includes(picture));
+    seen.push(picture);
+  };
+  await reader.choose(group.getByRole("group", { name: "Layer" }), "4");
+  await isNew();
+  await reader.choose(group.getByRole("group", { name: "Head" }), "7");
+  await isNew();
+  await reader.page.getByLabel("leave out special tokens").check();
+  await isNew();
+  assert.equal((await reader.shape("bert")).rows, 10);
+});
+
+readerTest("the decoder's triangle grows with what has been written", async (reader) => {
+  const whole = await reader.shape("decoder");
+  await reader.page.getByRole("slider").fill("3");
+  const corner = await reader.shape("decoder");
+  assert.deepEqual([corner.rows, corner.columns, corner.forbidden], [3, 3, 3]);
+  assert.equal((await reader.shape("cross")).rows, 3);
+  await reader.page.getByRole("slider").fill(String(whole.rows));
+  assert.deepEqual(await reader.shape("decoder"), whole);
+});
+
+readerTest("BERT tells whether a sentence follows", async (reader) => {
+  const panel = reader.page.getByRole("article", { name: "Next sentence" });
+  const probability = async (second) => {
+    const before = await panel.locator(".verdict").getAttribute("data-probability");
+    await panel.getByLabel("Second").fill(second);
+    await panel.locator(`.verdict:not([data-probability="${before}"])`).waitFor();
+    return Number(await panel.locator(".verdict").getAttribute("data-probability"));
+  };
+  await panel.getByLabel("First").fill("The castle was built by the king in the twelfth century.");
+  await panel.locator(".verdict").waitFor();
+  const follows = await probability("It was destroyed in the war and rebuilt by his son.");
+  const strays = await probability("The protein is found in the cells of the liver.");
+  assert.ok(follows > strays, `${follows} > ${strays}`);
+});
+
+pageTest(
+  "a model that cannot be fetched is an error in words, with a way to try again, and the text stays",
+  { bare: true, expected: [/bert\.gguf/, /404/] },
+  async ({ page, url }) => {
+    const reader = new UnmaskPage(page);
+    await page.route("**/bert.gguf", (route) => route.fulfill({ status: 404, body: "" }));
+    await page.goto(url);
+    const alert = reader.bert.getByRole("alert");
+    await alert.waitFor();
+    assert.ok((await alert.innerText()).length > 40, await alert.innerText());
+    await reader.sentence.fill("My own [MASK] is kept.");
+    await reader.matrix("bert").and(page.locator("[data-rows='6']")).waitFor();
+
+    await page.unroute("**/bert.gguf");
+    await alert.getByRole("button", { name: "Try again" }).click();
+    await reader.settled();
+    assert.equal(await reader.sentence.inputValue(), "My own [MASK] is kept.");
+  },
+);
+
+readerTest("nothing is wider than a small phone", { viewport: { width: 360, height: 640 } }, async ({ page }) => {
+  const excess = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+  assert.equal(excess, 0);
+});
