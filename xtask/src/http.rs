@@ -78,10 +78,11 @@ impl Response {
     }
 
     fn write(mut self, stream: &mut impl Write, with_body: bool) -> std::io::Result<()> {
-        let mut head = format!(
-            "HTTP/1.1 {}\r\nContent-Length: {}\r\n",
-            self.status, self.length
-        );
+        let mut head = format!("HTTP/1.1 {}\r\n", self.status);
+        // A 304 has no body of its own; a length would speak of the file it stands for.
+        if !self.status.starts_with("304") {
+            head += &format!("Content-Length: {}\r\n", self.length);
+        }
         for (name, value) in &self.headers {
             head += &format!("{name}: {value}\r\n");
         }
