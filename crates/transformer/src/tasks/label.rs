@@ -59,22 +59,42 @@ struct Word {
     end: usize,
 }
 
+/// Words as corpora have them, whose labels stand on the first piece: `U.S.`, `Jean-Paul` and `O'Brien` are whole,
+/// though tokenizers split at every mark.
 fn words(encoding: &Encoding) -> Vec<Word> {
+    let (tokens, numbers) = (&encoding.tokens, &encoding.words);
+    let touch = |a: usize, b: usize| {
+        let both = tokens.get(a).zip(tokens.get(b));
+        both.is_some_and(|(a, b)| !a.special && !b.special && a.end == b.start)
+    };
+    let has_letters = |i: usize| tokens[i].text.contains(char::is_alphanumeric);
+    let word_end = |i: usize| {
+        let pieces = (i..tokens.len()).take_while(|&j| numbers[j] == numbers[i]);
+        pieces.last().map_or(0, |last| tokens[last].end)
+    };
+    let is_apostrophe = |i: usize| ["'", "\u{2019}"].contains(&tokens[i].text.as_str());
+    let connects = |i: usize| {
+        let within = i > 0 && touch(i - 1, i) && touch(i, i + 1);
+        let mark = is_apostrophe(i) || ["-", ".", "&", "/"].contains(&tokens[i].text.as_str());
+        within && mark && has_letters(i - 1) && has_letters(i + 1)
+    };
+    // `it's` and `they're` are two words each, the second of which begins with the apostrophe.
+    let begins_ending = |i: usize| is_apostrophe(i) && word_end(i + 1) - tokens[i].end <= 2;
     let mut words: Vec<Word> = Vec::new();
-    let mut previous = None;
-    for (i, (token, &number)) in encoding.tokens.iter().zip(&encoding.words).enumerate() {
-        let Some(number) = number.filter(|_| !token.special) else {
+    for (i, token) in tokens.iter().enumerate() {
+        if token.special {
             continue;
-        };
+        }
+        let same_word = i > 0 && numbers[i].is_some() && numbers[i] == numbers[i - 1];
+        let connected = connects(i) && !begins_ending(i) || i > 0 && connects(i - 1);
         match words.last_mut() {
-            Some(word) if previous == Some(number) => word.end = token.end,
+            Some(word) if same_word || connected => word.end = token.end,
             _ => words.push(Word {
                 first_piece: i,
                 start: token.start,
                 end: token.end,
             }),
         }
-        previous = Some(number);
     }
     words
 }
@@ -127,6 +147,29 @@ fn merge<'l>(words: impl Iterator<Item = (Word, &'l str, f32)>, text: &str) -> V
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_are_those_of_corpora() {
+        let json = include_str!("../../tests/goldens/tokens/wordpiece.tokenizer.json");
+        let tokenizer = crate::Tokenizer::new(json).unwrap();
+        for text in [
+            "The U.S| .",
+            "Jean-Paul O'Brien| ,",
+            "( unhappy| ) e.g| . Paris-Texas",
+            "it| 's| , they| 're",
+            "日| 本| 日",
+            "wait| .| .| . no",
+        ] {
+            let glued = text.replace("| ", "").replace("( ", "(");
+            let encoding = tokenizer.encode(&glued, None, 100).unwrap();
+            let found: Vec<&str> = words(&encoding)
+                .into_iter()
+                .map(|word| utf16_slice(&glued, word.start..word.end))
+                .collect();
+            let expected = text.split(' ').map(|word| word.trim_end_matches('|'));
+            assert_eq!(found, expected.collect::<Vec<_>>());
+        }
+    }
 
     fn merged(labels: &[&str]) -> Vec<(String, String, f32)> {
         let words = labels.iter().enumerate().map(|(i, &label)| {
