@@ -239,7 +239,7 @@ pageTest(
     await alert.waitFor();
     assert.ok((await alert.innerText()).length > 40, await alert.innerText());
     await reader.sentence.fill("My own [MASK] is kept.");
-    await reader.matrix("bert").and(page.locator("[data-rows='6']")).waitFor();
+    await reader.matrix("bert").and(page.locator("[data-rows='7']")).waitFor();
 
     await page.unroute("**/bert.gguf");
     await alert.getByRole("button", { name: "Try again" }).click();
