@@ -35,11 +35,20 @@ const ARTIFACTS: &[Artifact] = &[Artifact {
     target_features: None,
 }];
 
-/// Builds page and engine, writes the site, and prints what it weighs.
+/// `cargo xtask build`.
 ///
 /// # Errors
-/// A tool is missing, something doesn't compile, or a part is over its budget.
+/// Those of [`site`] and [`weigh`].
 pub fn run() -> Result<()> {
+    let engine = site()?;
+    weigh(&engine)
+}
+
+/// Builds page and engine, writes the site, and returns the name of the engine's folder.
+///
+/// # Errors
+/// A tool is missing, or something doesn't compile.
+pub fn site() -> Result<String> {
     tools::wasm_target()?;
     let wasm_bindgen = tools::wasm_bindgen()?;
     let trunk = tools::trunk()?;
@@ -47,10 +56,16 @@ pub fn run() -> Result<()> {
     build_page(&trunk, &wasm_bindgen)?;
     let engine = build_engine(&wasm_bindgen)?;
     copy_public(&engine)?;
+    say(&format!("The site is in {}", dist().display()));
+    Ok(engine)
+}
 
-    let site = dist();
-    say(&format!("The site is in {}", site.display()));
-    report(&parts(&site, &site.join("engine").join(engine))?)
+/// Prints what the site's parts weigh.
+///
+/// # Errors
+/// A part is over its budget.
+pub fn weigh(engine: &str) -> Result<()> {
+    report(&parts(&dist(), &dist().join("engine").join(engine))?)
 }
 
 /// Trunk empties `dist/` and writes the page to it.

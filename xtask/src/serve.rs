@@ -36,7 +36,7 @@ impl Options {
 /// The build fails, there is nothing built, or the port is taken.
 pub fn run(options: Options) -> Result<ExitCode> {
     if options.build {
-        build::run()?;
+        build::site()?;
     }
     let server = SiteServer::new(&workspace::dist(), &options.prefix, options.isolated)
         .context("dist/ is missing; run `cargo xtask build`")?;

@@ -112,9 +112,13 @@ fn webdriver_capabilities(
 
 /// The built site, driven like a visitor would.
 fn browser(tally: &mut Tally) {
-    if !tally.check("Site", build::run) {
-        return;
-    }
+    let mut engine = None;
+    tally.check("Site", || {
+        engine = Some(build::site()?);
+        Ok(())
+    });
+    let Some(engine) = engine else { return };
+    tally.check("Budgets", || build::weigh(&engine));
     tally.prepared("Browser tests", || {
         let browser = tools::browser()?;
         let folder = root().join("tests/browser");
@@ -145,8 +149,8 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Runs a check of our own; returns whether it passed.
-    pub fn check(&mut self, name: &str, check: impl FnOnce() -> Result<()>) -> bool {
+    /// Runs a check of our own.
+    pub fn check(&mut self, name: &str, check: impl FnOnce() -> Result<()>) {
         say(name);
         let started = Instant::now();
         let outcome = check();
@@ -157,7 +161,7 @@ impl Tally {
                 failed: 0,
             }),
             started,
-        )
+        );
     }
 
     /// Runs a program that passes or fails as a whole.
@@ -190,7 +194,7 @@ impl Tally {
         ExitCode::from(u8::from(self.failed > 0))
     }
 
-    fn count(&mut self, name: &str, outcome: Result<Counts>, started: Instant) -> bool {
+    fn count(&mut self, name: &str, outcome: Result<Counts>, started: Instant) {
         let counts = outcome.unwrap_or_else(|error| {
             println!("error: {error:#}");
             Counts {
@@ -204,7 +208,6 @@ impl Tally {
         if counts.failed > 0 {
             self.failures.push(name.to_owned());
         }
-        counts.failed == 0
     }
 }
 
