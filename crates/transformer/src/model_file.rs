@@ -133,9 +133,7 @@ impl ModelFile {
             value.map(str::to_owned)
         };
         let required = |key: &str| {
-            text(key).ok_or_else(|| {
-                Error::integrity(format!("The file does not say its `{key}`."))
-            })
+            text(key).ok_or_else(|| Error::integrity(format!("The file does not say its `{key}`.")))
         };
         let count = |shape: &[usize]| shape.iter().map(|&n| n as u64).product::<u64>();
         Ok(Self {
@@ -143,16 +141,29 @@ impl ModelFile {
             name: text("general.name").unwrap_or_else(|| "unnamed model".to_owned()),
             license: text("general.license"),
             quantization: text("unmask.quantization").unwrap_or_else(|| "mixed".to_owned()),
-            config: json("config.huggingface.json", Some(required("config.huggingface.json")?))?,
+            config: json(
+                "config.huggingface.json",
+                Some(required("config.huggingface.json")?),
+            )?,
             generation_config: json(
                 "generation_config.huggingface.json",
                 text("generation_config.huggingface.json"),
             )?,
             tokenizer: required("tokenizer.huggingface.json")?,
             target_tokenizer: text("tokenizer.target.huggingface.json"),
-            heads: json("unmask.heads", text("unmask.heads").or(Some("[]".to_owned())))?,
-            tasks: json("unmask.tasks", text("unmask.tasks").or(Some("[]".to_owned())))?,
-            parameters: header.tensors.iter().map(|tensor| count(&tensor.shape)).sum(),
+            heads: json(
+                "unmask.heads",
+                text("unmask.heads").or(Some("[]".to_owned())),
+            )?,
+            tasks: json(
+                "unmask.tasks",
+                text("unmask.tasks").or(Some("[]".to_owned())),
+            )?,
+            parameters: header
+                .tensors
+                .iter()
+                .map(|tensor| count(&tensor.shape))
+                .sum(),
             bytes: header.file_bytes(),
             weights,
         })
@@ -218,6 +229,8 @@ impl From<unmask_gguf::Error> for Error {
 fn json<T: for<'de> Deserialize<'de>>(key: &str, text: Option<String>) -> Result<T> {
     let text = text.as_deref().unwrap_or("null");
     serde_json::from_str(text).map_err(|error| {
-        Error::integrity(format!("The file's `{key}` is not the JSON it should be: {error}."))
+        Error::integrity(format!(
+            "The file's `{key}` is not the JSON it should be: {error}."
+        ))
     })
 }

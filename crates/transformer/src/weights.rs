@@ -33,8 +33,7 @@ impl Weights {
                 info.name
             ))
         };
-        let storage =
-            QStorage::from_data(bytes.into(), &Device::Cpu, dtype).map_err(damaged)?;
+        let storage = QStorage::from_data(bytes.into(), &Device::Cpu, dtype).map_err(damaged)?;
         let tensor = QTensor::new(storage, info.shape.as_slice()).map_err(damaged)?;
         self.tensors.borrow_mut().insert(info.name.clone(), tensor);
         Ok(())
@@ -134,7 +133,11 @@ impl Weights {
             )));
         }
         let [q, k, v, o] = names.map(|name| self.pp(name).linear(d_model, d_model));
-        Ok(MultiHeadAttention::new([q?, k?, v?, o?], heads, d_model / heads))
+        Ok(MultiHeadAttention::new(
+            [q?, k?, v?, o?],
+            heads,
+            d_model / heads,
+        ))
     }
 
     fn name(&self, name: &str) -> String {
