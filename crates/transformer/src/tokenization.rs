@@ -77,6 +77,8 @@ impl Tokenizer {
         let damaged = |error: tokenizers::Error| {
             Error::integrity(format!("The model's tokenizer.json does not fit: {error}."))
         };
+        // The library panics at a decoder that isn't JSON, so that is found out first.
+        serde_json::from_str::<Value>(json).map_err(|error| damaged(error.into()))?;
         let mut inner = tokenizers::Tokenizer::from_bytes(json).map_err(damaged)?;
         inner.with_truncation(None).map_err(damaged)?;
         inner.with_padding(None);

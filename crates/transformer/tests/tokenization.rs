@@ -199,6 +199,13 @@ fn what_is_no_tokenizer_is_refused() {
         let error = Tokenizer::new(json).err().unwrap();
         assert_eq!(error.kind, ErrorKind::Integrity);
     }
+    let whole = std::fs::read_to_string(goldens().join("tokens/wordpiece.tokenizer.json")).unwrap();
+    for length in (0..whole.len()).step_by(11) {
+        let error = Tokenizer::new(&whole[..whole.floor_char_boundary(length)])
+            .err()
+            .unwrap();
+        assert_eq!(error.kind, ErrorKind::Integrity);
+    }
     let empty = Tokenizer::new(template).unwrap();
     assert!(
         empty.encode("the", None, 8).is_err(),
