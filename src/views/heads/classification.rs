@@ -23,10 +23,29 @@ pub fn Classification(
         .labels
         .iter()
         .any(|label| label.eq_ignore_ascii_case("entailment"));
-    let (opening, label) = match is_pair {
-        true => ("A man is playing a guitar on the stage.", "Premise"),
-        false => ("The plot was thin, but I loved every minute of it.", "Text"),
+    let (title, label, opening) = match head.name.as_str() {
+        _ if is_pair => (
+            "Entailment",
+            "Premise",
+            "A man is playing a guitar on the stage.",
+        ),
+        "topic" => (
+            "Topic",
+            "Text",
+            "The planets move around the sun because of gravity.",
+        ),
+        "sentiment" => (
+            "Sentiment",
+            "Text",
+            "The film is warm, funny and beautifully acted.",
+        ),
+        other => (
+            other,
+            "Text",
+            "The film is warm, funny and beautifully acted.",
+        ),
     };
+    let title = title.to_owned();
     let text = RwSignal::new(opening.to_owned());
     let pair = RwSignal::new("Somebody is making music.".to_owned());
     let name = head.name.clone();
@@ -52,7 +71,7 @@ pub fn Classification(
     };
     view! {
         <article class="panel" data-head=head.name.clone() aria-label=head.name.clone()>
-            <h3>{head.name.clone()}</h3>
+            <h3>{title}</h3>
             <Field label value=text rows=2 />
             {is_pair.then(|| view! { <Field label="Hypothesis" value=pair /> })}
             <Trouble asking=latest.asking />

@@ -53,7 +53,7 @@ pub fn Entities(
     };
     view! {
         <article class="panel" data-head=head.name.clone() aria-label=head.name.clone()>
-            <h3>{head.name.clone()}</h3>
+            <h3>"Named entities"</h3>
             <Field label="Text" value=text rows=2 />
             <Trouble asking=latest.asking />
             <p class="marked" aria-live="polite">{marked}</p>

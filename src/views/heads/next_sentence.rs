@@ -13,8 +13,8 @@ use crate::views::probability::Bar;
 #[component]
 pub fn NextSentence() -> impl IntoView {
     let bert = Page::expect().bert;
-    let first = RwSignal::new("He opened the door and looked into the dark room.".to_owned());
-    let second = RwSignal::new("Nobody was there.".to_owned());
+    let first = RwSignal::new("The company was founded by two brothers in 1920.".to_owned());
+    let second = RwSignal::new("The company was sold in 1965.".to_owned());
     let latest = Latest::new(move || {
         let (model, a, b) = (bert.model()?, asked(first)?, asked(second)?);
         Some(async move |signal| model.next_sentence(&a, &b, signal).await)
