@@ -19,7 +19,7 @@ pub fn root() -> HtmlElement {
     document
         .get_element_by_id("app")
         .and_then(|element| element.dyn_into().ok())
-        .or_else(|| document.body().map(Into::into))
+        .or_else(|| document.body())
         .expect("a document that runs this has a body")
 }
 
