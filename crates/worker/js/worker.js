@@ -1,16 +1,7 @@
-// The engine's entry as a module worker: chooses the artifact that this browser can run, starts it, and
-// tells the page when the engine breaks, which wasm itself cannot.
+// The engine's entry as a module worker: starts the artifact that this browser can run, and tells the page
+// when the engine breaks, which wasm itself cannot.
 
-// `(func (result v128) i32.const 0 i8x16.splat)`: validates where a browser knows SIMD.
-const SIMD128 = new Uint8Array([
-  ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-  ...[1, 5, 1, 0x60, 0, 1, 0x7b],
-  ...[3, 2, 1, 0],
-  ...[10, 8, 1, 6, 0, 0x41, 0, 0xfd, 0x0f, 0x0b],
-]);
-
-// Fastest first. Those that the build makes are in ARTIFACTS of xtask/src/build.rs; the folders bear the names.
-const ARTIFACTS = [{ name: "simd128", runs: () => WebAssembly.validate(SIMD128) }];
+import { choose } from "./artifacts.js";
 
 function crashed(code, message, nextStep) {
   postMessage({ event: "crashed", error: { code, message, nextStep } });
@@ -40,12 +31,7 @@ self.addEventListener("unhandledrejection", (event) => {
   broke(event.reason);
 });
 
-function choose() {
-  const forced = new URL(import.meta.url).searchParams.get("engine");
-  return ARTIFACTS.find(({ name, runs }) => (forced ? name === forced : runs()));
-}
-
-const artifact = choose();
+const artifact = choose(new URL(import.meta.url).searchParams.get("engine"));
 if (artifact) {
   try {
     const engine = await import(`./${artifact.name}/unmask_worker.js`);

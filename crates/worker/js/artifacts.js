@@ -1,0 +1,18 @@
+// Which builds of the engine there are, and which of them this browser can run. The worker asks in order to start
+// one, the service worker in order to keep one for when there is no network.
+
+// `(func (result v128) i32.const 0 i8x16.splat)`: validates where a browser knows SIMD.
+const SIMD128 = new Uint8Array([
+  ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+  ...[1, 5, 1, 0x60, 0, 1, 0x7b],
+  ...[3, 2, 1, 0],
+  ...[10, 8, 1, 6, 0, 0x41, 0, 0xfd, 0x0f, 0x0b],
+]);
+
+// Fastest first. Those that the build makes are in ARTIFACTS of xtask/src/build.rs; the folders bear the names.
+const ARTIFACTS = [{ name: "simd128", runs: () => WebAssembly.validate(SIMD128) }];
+
+/** The artifact with the `forced` name, or else the fastest that runs here; undefined where there is none. */
+export function choose(forced) {
+  return ARTIFACTS.find(({ name, runs }) => (forced ? name === forced : runs()));
+}
