@@ -16,6 +16,8 @@ const ARROWS: &[(&str, &str)] = &[
     ("unmask-transformer", "unmask-kernels"),
     ("unmask-pack", "unmask-gguf"),
     ("unmask-pack", "unmask-transformer"),
+    ("unmask-evaluate", "unmask-protocol"),
+    ("unmask-evaluate", "unmask-transformer"),
 ];
 
 /// Packages that know no browser, so that they build and are tested natively too.
@@ -25,6 +27,7 @@ const NO_BROWSER: &[&str] = &[
     "unmask-kernels",
     "unmask-transformer",
     "unmask-pack",
+    "unmask-evaluate",
 ];
 
 /// The doors to the browser.

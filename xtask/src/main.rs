@@ -28,6 +28,7 @@ Usage: cargo xtask <command>
   check   Format, lints, layering and native tests: the quick part of `test`
   test    Everything that continuous integration runs
             --only <part>     native, wasm or browser
+  traces  Record the default examples with the shipped models, into public/traces
 
 Missing tools (the wasm target, wasm-bindgen, trunk, the browser tests' packages) are installed on
 the way, into $UNMASK_TOOLS or the user's cache folder.";
@@ -58,6 +59,15 @@ fn run() -> Result<ExitCode> {
         Some("check") => {
             finish(args)?;
             Ok(check::run())
+        }
+        Some("traces") => {
+            finish(args)?;
+            process::run(process::cargo("run").args([
+                "--package=unmask-evaluate",
+                "--",
+                "traces",
+            ]))?;
+            Ok(ExitCode::SUCCESS)
         }
         Some("test") => test::run(test::Options::parse(args)?),
         Some(other) => bail!("there is no command `{other}`\n\n{HELP}"),

@@ -1,0 +1,7 @@
+//! What the default models are worth: recorded runs of them, and measurements on held-out data.
+//!
+//! Nothing of this is shipped. The command `unmask-evaluate` runs it, and `cargo xtask` runs that.
+
+pub mod error;
+pub mod models;
+pub mod traces;
