@@ -1,11 +1,13 @@
 //! A checkpoint's tensors, whatever files they are in: found by name, read as f32 piece by piece.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 
 use half::{bf16, f16};
 use serde::Deserialize;
 
 use crate::read_at::{Folder, ReadAt, open, text};
+use crate::zip_entry::ZipEntry;
 use crate::{Error, json, pickle, safetensors};
 
 const INDEX_LIMIT: u64 = 16 << 20;
@@ -57,6 +59,33 @@ impl Dtype {
     }
 }
 
+/// Where a tensor's first value is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Place {
+    /// So many bytes from the file's beginning.
+    At(u64),
+    /// So many bytes into an entry of a zip file.
+    InEntry { entry: ZipEntry, offset: u64 },
+}
+
+impl Place {
+    /// What orders tensors as they lie in their file.
+    pub fn order(self) -> (u64, u64) {
+        match self {
+            Self::At(offset) => (offset, 0),
+            Self::InEntry { entry, offset } => (entry.header, offset),
+        }
+    }
+
+    /// The distance from the file's beginning.
+    fn offset(self, source: &dyn ReadAt) -> io::Result<u64> {
+        match self {
+            Self::At(offset) => Ok(offset),
+            Self::InEntry { entry, offset } => Ok(entry.data(source)? + offset),
+        }
+    }
+}
+
 /// One tensor as it lies in a file.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Stored {
@@ -67,7 +96,7 @@ pub(crate) struct Stored {
     /// Which of the checkpoint's files.
     pub file: usize,
     /// Where its first value is in that file.
-    pub offset: u64,
+    pub place: Place,
     /// Steps in values for each dimension, where the values are not packed in order.
     pub strides: Option<Vec<usize>>,
 }
@@ -149,6 +178,13 @@ impl Checkpoint {
         Ok(())
     }
 
+    /// The files with weights in them, with their lengths; a tensor's file is a place in this list.
+    pub fn files(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.files
+            .iter()
+            .map(|(name, source)| (name.as_str(), source.len()))
+    }
+
     /// `count` values of a tensor from the one numbered `first` in row-major order.
     pub fn read(&self, tensor: &Stored, first: usize, count: usize) -> Result<Vec<f32>, Error> {
         if let Dtype::Integer(_) = tensor.dtype {
@@ -160,13 +196,15 @@ impl Checkpoint {
         let width = tensor.dtype.bytes();
         let (file, source) = &self.files[tensor.file];
         let fetch = |at: usize, count: usize| {
+            let read = |bytes: &mut [u8]| {
+                let begin = tensor.place.offset(&**source)?;
+                source.read_at(begin + at as u64 * width as u64, bytes)
+            };
             let mut bytes = vec![0; count * width];
-            source
-                .read_at(tensor.offset + at as u64 * width as u64, &mut bytes)
-                .map_err(|source| Error::Read {
-                    file: file.clone(),
-                    source,
-                })?;
+            read(&mut bytes).map_err(|source| Error::Read {
+                file: file.clone(),
+                source,
+            })?;
             Ok::<_, Error>(bytes)
         };
         let Some(strides) = &tensor.strides else {

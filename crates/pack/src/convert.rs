@@ -13,7 +13,8 @@ use crate::metadata::metadata;
 use crate::quantize::{Quantization, Quantized, quantize};
 use crate::read_at::Folder;
 
-/// Values that are read and encoded at once: what a tensor takes in memory beside its finished blocks.
+/// Values that are read and encoded at once: what a tensor takes in memory beside its finished blocks. It is whole
+/// blocks of every format, and blocks know nothing of rows, so that pieces need not end where rows do.
 const CHUNK: usize = 1 << 20;
 
 /// What the caller decides; what is `None` the checkpoint may say itself.
@@ -53,6 +54,26 @@ pub struct TensorReport {
     pub max_error: f32,
     /// The root mean square of the differences over that of the values.
     pub relative_rms_error: f64,
+}
+
+/// A part of one tensor that is read, encoded and written at once.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Piece {
+    /// The tensor's place in the finished file's list.
+    tensor: usize,
+    /// Its first value, in row-major order.
+    first: usize,
+    /// How many values.
+    count: usize,
+}
+
+/// Some of the finished file's bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EncodedPiece {
+    /// Where they belong, from the file's beginning.
+    pub offset: u64,
+    /// The bytes.
+    pub bytes: Vec<u8>,
 }
 
 /// Everything about the file to be but the tensors' contents.
@@ -137,8 +158,11 @@ impl Plan {
         on_tensor: &mut dyn FnMut(TensorReport),
     ) -> Result<W, Error> {
         let mut writer = Writer::new(self.layout.clone(), out)?;
-        for (info, stored) in self.layout.header().tensors.iter().zip(&self.tensors) {
-            let quantized = self.encode(info, stored)?;
+        for (tensor, info) in self.layout.header().tensors.iter().enumerate() {
+            let mut quantized = Quantized::default();
+            for piece in self.pieces_of(tensor) {
+                quantized.append(self.quantized(&piece)?);
+            }
             writer
                 .tensor(&info.name, &quantized.bytes)
                 .map_err(unwritten)?;
@@ -151,33 +175,85 @@ impl Plan {
         writer.finish().map_err(unwritten)
     }
 
-    fn encode(&self, info: &TensorInfo, stored: &Stored) -> Result<Quantized, Error> {
-        let (columns, elements) = (info.shape[info.shape.len() - 1], stored.elements());
-        let mut whole = Quantized::default();
-        // A strided tensor is fetched whole in any case.
-        let rows = if stored.strides.is_some() {
-            elements / columns
-        } else {
-            (CHUNK / columns).max(1)
+    /// The checkpoint's files with weights in them, with their lengths, in the order in which [`Plan::pieces`] reads
+    /// them.
+    pub fn files(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.checkpoint.files()
+    }
+
+    /// All the work, in the order in which the values lie in the checkpoint's files, one file after another.
+    pub fn pieces(&self) -> Vec<Piece> {
+        let mut order: Vec<usize> = (0..self.tensors.len()).collect();
+        order.sort_by_key(|&tensor| {
+            let stored = &self.tensors[tensor];
+            (stored.file, stored.place.order())
+        });
+        order
+            .into_iter()
+            .flat_map(|tensor| self.pieces_of(tensor))
+            .collect()
+    }
+
+    /// Reads and encodes one piece.
+    ///
+    /// # Errors
+    /// `Read` where the folder does not give its values, `NotFinite`, `IntegerWeight` and `Quantize` for what they are.
+    pub fn encode(&self, piece: &Piece) -> Result<EncodedPiece, Error> {
+        let header = self.layout.header();
+        let info = &header.tensors[piece.tensor];
+        let before = (piece.first / info.ty.block_len()) as u64 * info.ty.block_bytes() as u64;
+        Ok(EncodedPiece {
+            offset: header.data_offset + info.offset + before,
+            bytes: self.quantized(piece)?.bytes,
+        })
+    }
+
+    /// The bytes between the tensors, which are zero: where they begin, and how many.
+    pub fn padding(&self) -> impl Iterator<Item = (u64, usize)> {
+        let header = self.layout.header();
+        let gap = |(index, info): (usize, &TensorInfo)| {
+            (
+                header.data_offset + info.offset + info.bytes,
+                self.layout.padding_after(index),
+            )
         };
-        let mut first = 0;
-        while first < elements {
-            let count = (rows * columns).min(elements - first);
-            let values = self.checkpoint.read(stored, first, count)?;
-            if values.iter().any(|value| !value.is_finite()) {
-                return Err(Error::NotFinite {
-                    name: stored.name.clone(),
-                });
-            }
-            let quantized =
-                quantize(&values, columns, info.ty).map_err(|error| Error::Quantize {
-                    name: stored.name.clone(),
-                    reason: error.to_string(),
-                })?;
-            whole.append(quantized);
-            first += count;
+        header
+            .tensors
+            .iter()
+            .enumerate()
+            .map(gap)
+            .filter(|&(_, bytes)| bytes > 0)
+    }
+
+    fn pieces_of(&self, tensor: usize) -> impl Iterator<Item = Piece> {
+        let stored = &self.tensors[tensor];
+        let elements = stored.elements();
+        // A strided tensor is fetched whole in any case.
+        let step = if stored.strides.is_some() {
+            elements
+        } else {
+            CHUNK
+        };
+        (0..elements).step_by(step).map(move |first| Piece {
+            tensor,
+            first,
+            count: step.min(elements - first),
+        })
+    }
+
+    fn quantized(&self, piece: &Piece) -> Result<Quantized, Error> {
+        let stored = &self.tensors[piece.tensor];
+        let info = &self.layout.header().tensors[piece.tensor];
+        let values = self.checkpoint.read(stored, piece.first, piece.count)?;
+        if values.iter().any(|value| !value.is_finite()) {
+            return Err(Error::NotFinite {
+                name: stored.name.clone(),
+            });
         }
-        Ok(whole)
+        quantize(&values, values.len(), info.ty).map_err(|error| Error::Quantize {
+            name: stored.name.clone(),
+            reason: error.to_string(),
+        })
     }
 }
 

@@ -7,12 +7,10 @@
 //! Operations: <https://github.com/python/cpython/blob/3.13/Lib/pickletools.py>
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::BufReader;
 
-use zip::ZipArchive;
-
-use crate::checkpoint::{Dtype, Stored};
-use crate::read_at::{ReadAt, Stream};
+use crate::checkpoint::{Dtype, Place, Stored};
+use crate::read_at::ReadAt;
+use crate::zip_entry::{ZipEntry, entries};
 use crate::{Error, PickleFault as Fault};
 
 /// Pickles have a few hundred bytes a tensor.
@@ -30,13 +28,6 @@ pub(crate) fn tensors(source: &dyn ReadAt, name: &str, file: usize) -> Result<Ve
     })
 }
 
-/// Where an entry's bytes are, if they are stored as they are.
-struct Entry {
-    offset: u64,
-    bytes: u64,
-    stored: bool,
-}
-
 fn read(source: &dyn ReadAt, file: usize) -> Result<Vec<Stored>, Fault> {
     let entries = entries(source).map_err(|error| Fault::Zip(error.to_string()))?;
     let (folder, pickle) = entries
@@ -48,13 +39,9 @@ fn read(source: &dyn ReadAt, file: usize) -> Result<Vec<Stored>, Fault> {
             bytes: pickle.bytes,
         });
     }
-    let bytes_of = |entry: &Entry| {
-        let mut bytes = vec![0; entry.bytes as usize]; // limited by the callers
-        let read = source.read_at(entry.offset, &mut bytes);
-        read.ok()
-            .filter(|()| entry.stored)
-            .map(|()| bytes)
-            .ok_or(Fault::Malformed)
+    let bytes_of = |entry: &ZipEntry| {
+        let read = entry.read(source); // limited by the callers
+        read.ok().filter(|_| entry.stored).ok_or(Fault::Malformed)
     };
     if let Some(order) = entries
         .get(&format!("{folder}byteorder"))
@@ -76,34 +63,9 @@ fn read(source: &dyn ReadAt, file: usize) -> Result<Vec<Stored>, Fault> {
                 entry.stored && needed.is_some_and(|needed| needed as u64 <= entry.bytes)
             })
             .ok_or_else(|| Fault::Storage { key: key.clone() })?;
-        tensors.push(tensor.place(name, storage.offset, file)?);
+        tensors.push(tensor.place(name, *storage, file)?);
     }
     Ok(tensors)
-}
-
-fn entries(source: &dyn ReadAt) -> zip::result::ZipResult<HashMap<String, Entry>> {
-    let mut archive = ZipArchive::new(BufReader::new(Stream { source, at: 0 }))?;
-    let mut entries = HashMap::new();
-    for index in 0..archive.len() {
-        let entry = archive.by_index_raw(index)?;
-        let stored = entry.compression() == zip::CompressionMethod::Stored && !entry.encrypted();
-        let Some(offset) = entry.data_start() else {
-            continue;
-        };
-        let inside = offset
-            .checked_add(entry.size())
-            .is_some_and(|end| end <= source.len());
-        let (name, bytes) = (entry.name()?.into_owned(), entry.size());
-        entries.insert(
-            name,
-            Entry {
-                offset,
-                bytes,
-                stored: stored && inside,
-            },
-        );
-    }
-    Ok(entries)
 }
 
 /// A storage that the pickle refers to.
@@ -125,7 +87,7 @@ struct Tensor {
 
 impl Tensor {
     /// Checks that every value lies in the storage.
-    fn place(self, name: String, storage_offset: u64, file: usize) -> Result<Stored, Fault> {
+    fn place(self, name: String, entry: ZipEntry, file: usize) -> Result<Stored, Fault> {
         let Self {
             storage,
             offset,
@@ -149,14 +111,14 @@ impl Tensor {
             return Err(Fault::Extent { name });
         }
         let packed = is_row_major(&shape, &strides);
-        let offset = storage_offset + (offset * storage.dtype.bytes()) as u64;
+        let offset = (offset * storage.dtype.bytes()) as u64;
         let strides = (!packed).then_some(strides);
         Ok(Stored {
             name,
             dtype: storage.dtype,
             shape,
             file,
-            offset,
+            place: Place::InEntry { entry, offset },
             strides,
         })
     }

@@ -8,7 +8,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 
-use crate::checkpoint::{Dtype, Stored};
+use crate::checkpoint::{Dtype, Place, Stored};
 use crate::read_at::ReadAt;
 use crate::{Error, SafetensorsFault as Fault};
 
@@ -133,7 +133,7 @@ fn place(
             dtype,
             shape,
             file,
-            offset: data + first,
+            place: Place::At(data + first),
             strides: None,
         });
     }

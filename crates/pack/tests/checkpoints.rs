@@ -215,3 +215,33 @@ fn the_tiny_bart_that_spells_out_sounds_converts() {
         "an underscore is not a letter, nor is a line break"
     );
 }
+
+#[test]
+fn pieces_in_the_checkpoints_order_put_together_are_the_file() {
+    for (name, quantization) in [
+        ("bert", "q8_0"),
+        ("bert-bin", "q4_0"),
+        ("bert-bin-sharded", "f16"),
+        ("bert-sharded", "q8_0"),
+        ("distilbert", "f32"),
+        ("bart", "q4_0"),
+        ("bart-classifier", "q8_0"),
+    ] {
+        let plan = Plan::new(&Directory(fixture(name)), &options(quantization)).unwrap();
+        let whole = plan.write(Vec::new(), &mut |_| {}).unwrap();
+        // What nothing is written to must not pass for zero.
+        let mut pieces = vec![0xaa; whole.len()];
+        let mut put = |offset: u64, bytes: &[u8]| {
+            pieces[offset as usize..][..bytes.len()].copy_from_slice(bytes);
+        };
+        put(0, plan.layout().header_bytes());
+        for (offset, bytes) in plan.padding() {
+            put(offset, &vec![0; bytes]);
+        }
+        for piece in plan.pieces() {
+            let encoded = plan.encode(&piece).unwrap();
+            put(encoded.offset, &encoded.bytes);
+        }
+        assert!(pieces == whole, "{name}");
+    }
+}
