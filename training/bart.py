@@ -15,40 +15,96 @@ from functools import partial
 import numpy as np
 import torch
 from safetensors.torch import save_file
-from transformers import BartConfig, BartForConditionalGeneration
+from tokenizers import Tokenizer
+from transformers import BartConfig, BartForConditionalGeneration, BertConfig
 
 import bart_data as data
 from bart_data import BOS, EOS, PAD, TASK_IDS, VOCABULARY
 from common import DEVICE, autocast, hash32, part_of, rng_for, run_folder, write_json
-from data import prose_documents, split_sentences
+from data import minilm_folder, prose_documents, split_sentences
 from encoder import TiedCrossEntropy
 from loop import Trainer, cool, train
 from parallel import launch
 
 SEED = 1
-RATE = 1e-3
-WIDTH, LAYERS, HEADS, INNER = 256, 4, 8, 1024
+# What comes from BERT learns slowly, the decoder, whose cross-attention has to be found, fast.
+ENCODER_RATE, DECODER_RATE = 2e-4, 8e-4
+# The layers of BERT that the decoder's begin as.
+DECODER_FROM = (1, 3, 5)
 # Short texts first: the decoder has to find the encoder before long ones are worth their time.
-LENGTHS = [(0, 32, 128), (1_500, 64, 64), (6_000, 128, 32)]  # from step, tokens a text, texts a step (times --scale)
-TASKS_FROM = 6_000  # before: denoising alone
-TASK_ROWS = {"continue": 4, "summarize": 4, "answer": 8}
+LENGTHS = [(0, 40, 64), (1_200, 80, 32)]  # from step, tokens a text, texts a step (times --scale)
+TASKS_FROM = 300  # before: denoising alone
+TASK_ROWS = {"continue": 2, "summarize": 8, "answer": 12}
 
 
-def build_model() -> BartForConditionalGeneration:
+def bert_weights() -> dict:
+    """Our own BERT's newest checkpoint: it knows words in context, and its last layer names them."""
+    folder = run_folder("bert")
+    newest = max((folder / f"{n}.pt" for n in ("stable", "cooldown")), key=lambda p: p.stat().st_mtime if p.exists() else 0)
+    return torch.load(newest, map_location="cpu", weights_only=True)["model"]
+
+
+def build_model(warm: bool = True) -> BartForConditionalGeneration:
+    """BERT's encoder as it is (BART's post-norm layers are the same), and a decoder out of copies of its layers, the
+    cross-attention from their self-attention."""
     torch.manual_seed(SEED)
+    bert = BertConfig.from_pretrained(minilm_folder())
     config = BartConfig(
-        vocab_size=VOCABULARY, d_model=WIDTH, encoder_layers=LAYERS, decoder_layers=LAYERS,
-        encoder_attention_heads=HEADS, decoder_attention_heads=HEADS, encoder_ffn_dim=INNER, decoder_ffn_dim=INNER,
-        max_position_embeddings=512, dropout=0.0, attention_dropout=0.0, activation_dropout=0.0,
-        init_std=WIDTH**-0.5,  # see g2p.py: with BART's 0.02 the decoder is very slow to find the encoder
+        vocab_size=VOCABULARY, d_model=bert.hidden_size,
+        encoder_layers=bert.num_hidden_layers, decoder_layers=len(DECODER_FROM),
+        encoder_attention_heads=bert.num_attention_heads, decoder_attention_heads=bert.num_attention_heads,
+        encoder_ffn_dim=bert.intermediate_size, decoder_ffn_dim=bert.intermediate_size,
+        max_position_embeddings=bert.max_position_embeddings, init_std=bert.initializer_range,
+        dropout=0.0, attention_dropout=0.0, activation_dropout=0.0,
         bos_token_id=BOS, pad_token_id=PAD, eos_token_id=EOS, decoder_start_token_id=EOS, forced_bos_token_id=None,
         forced_eos_token_id=EOS, scale_embedding=False, tie_word_embeddings=True)  # fmt: skip
-    return BartForConditionalGeneration._from_config(config, attn_implementation="eager")
+    model = BartForConditionalGeneration._from_config(config, attn_implementation="eager")
+    if warm:
+        start_from_bert(model, bert_weights())
+    return model
+
+
+@torch.no_grad()
+def start_from_bert(model, weights: dict) -> None:
+    def copy(module, name):
+        module.weight.copy_(weights[f"{name}.weight"])
+        module.bias.copy_(weights[f"{name}.bias"])
+
+    def copy_attention(to, norm, layer):
+        for ours, theirs in [("q_proj", "self.query"), ("k_proj", "self.key"), ("v_proj", "self.value"),
+                             ("out_proj", "output.dense")]:  # fmt: skip
+            copy(getattr(to, ours), f"{layer}.attention.{theirs}")
+        copy(norm, f"{layer}.attention.output.LayerNorm")
+
+    def copy_layer(to, number):
+        layer = f"bert.encoder.layer.{number}"
+        copy_attention(to.self_attn, to.self_attn_layer_norm, layer)
+        if hasattr(to, "encoder_attn"):
+            copy_attention(to.encoder_attn, to.encoder_attn_layer_norm, layer)
+        copy(to.fc1, f"{layer}.intermediate.dense")
+        copy(to.fc2, f"{layer}.output.dense")
+        copy(to.final_layer_norm, f"{layer}.output.LayerNorm")
+
+    tokenizer = data.build_tokenizer()
+    bert = Tokenizer.from_file(str(minilm_folder() / "tokenizer.json"))
+    like = {f"<{t}>": "[CLS]" for t in data.TASKS} | {"<sep>": "[SEP]"}  # what our own special pieces begin as
+    spelling = [tokenizer.id_to_token(i) for i in range(VOCABULARY)]
+    rows = torch.tensor([bert.token_to_id(like.get(s, s)) for s in spelling])
+    embeddings = "bert.embeddings"
+    model.model.shared.weight.copy_(weights[f"{embeddings}.word_embeddings.weight"][rows])
+    model.final_logits_bias.copy_(weights["cls.predictions.bias"][rows])
+    # A text of one segment alone: its type's row is part of every position. BART's positions begin at 2.
+    positions = weights[f"{embeddings}.position_embeddings.weight"] + weights[f"{embeddings}.token_type_embeddings.weight"][0]
+    for side, layers in [(model.model.encoder, range(len(model.model.encoder.layers))), (model.model.decoder, DECODER_FROM)]:
+        side.embed_positions.weight[2:].copy_(positions)
+        copy(side.layernorm_embedding, f"{embeddings}.LayerNorm")
+        for to, number in zip(side.layers, layers, strict=True):
+            copy_layer(to, number)
 
 
 class Bart(Trainer):
     name = "bart"
-    warmup = 300
+    warmup = 100
 
     def __init__(self, args, workers):
         self.scale = args.scale
@@ -56,11 +112,13 @@ class Bart(Trainer):
             workers.wait()
         tokenizer = data.build_tokenizer()
         self.denoising = data.Denoising(tokenizer)
-        self.pairs = {"summarize": data.Seq2Seq(tokenizer, data.summaries("train"), 250, 60),
+        self.pairs = {"summarize": data.Seq2Seq(tokenizer, data.summaries("train"), 200, 60),
                       "answer": data.Seq2Seq(tokenizer, data.answers(), 250, 40)}  # fmt: skip
         if not workers.rank:
             workers.wait()
-        super().__init__(workers, build_model(), lambda name: RATE)
+        super().__init__(
+            workers, build_model(),
+            lambda name: DECODER_RATE if name.startswith("model.decoder.") else ENCODER_RATE)  # fmt: skip
 
     def parts(self, step):
         _, longest, rows = [stage for stage in LENGTHS if stage[0] <= step][-1]
@@ -102,7 +160,7 @@ def export(args):
     save_file({k: v.float().contiguous() for k, v in state["model"].items() if k not in tied},
               out / "model.safetensors", metadata={"format": "pt"})  # fmt: skip
     data.build_tokenizer().save(str(out / "tokenizer.json"))
-    config = build_model().config.to_dict()
+    config = build_model(warm=False).config.to_dict()
     keep = ["activation_function", "d_model", "encoder_layers", "decoder_layers", "encoder_attention_heads",
             "decoder_attention_heads", "encoder_ffn_dim", "decoder_ffn_dim", "max_position_embeddings", "vocab_size",
             "scale_embedding", "bos_token_id", "pad_token_id", "eos_token_id", "decoder_start_token_id",
@@ -113,8 +171,8 @@ def export(args):
         "forced_eos_token_id": EOS, "dropout": 0.0, "attention_dropout": 0.0, "activation_dropout": 0.0,
         "tie_word_embeddings": True, "torch_dtype": "float32",
         "unmask_name": "bart", "unmask_license": "CC-BY-SA-4.0",
-        "unmask_source": "trained from nothing; see training/cards/bart.md",
-        "unmask_description": "A small English BART that undoes masked and shuffled text.",
+        "unmask_source": "our own bert, trained on as an encoder and decoder; see training/cards/bart.md",
+        "unmask_description": "A small English BART that undoes masked and shuffled text, shortens, answers and goes on.",
         "unmask_tasks": [{"name": t, "source_token": f"<{t}>", "target_token": None} for t in names],
     })  # fmt: skip
     write_json(out / "generation_config.json", {
