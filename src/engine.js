@@ -3,7 +3,9 @@
 let module;
 
 function client() {
-  module ??= import(new URL("unmask.js", document.baseURI).href).catch((error) => {
+  // The link's address changes with the file, so that no cache can hand out an older one.
+  const address = document.getElementById("client")?.href ?? new URL("unmask.js", document.baseURI).href;
+  module ??= import(address).catch((error) => {
     module = undefined; // the next call tries again
     throw error;
   });

@@ -14,7 +14,7 @@ pub fn Legend() -> impl IntoView {
     let page = Page::expect();
     let tick = |percent: u8| {
         let left = (position(f32::from(percent) / 100.0) * 100.0).round() as u32;
-        view! { <span style=format!("left:{left}%")>{percent.to_string()} "%"</span> }
+        view! { <span style:left=format!("{left}%")>{percent.to_string()} "%"</span> }
     };
     view! {
         <div class="legend">

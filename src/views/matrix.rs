@@ -103,12 +103,8 @@ pub fn Matrix(
         grid.with(|grid| describe(grid, marks))
             .unwrap_or_else(|| rule.get().to_owned())
     };
-    let style = move || {
-        let (rows, columns) = size();
-        let geometry = geometry.get();
-        let (width, height) = (geometry.width(columns) as u32, geometry.height(rows) as u32);
-        format!("width:{width}px;height:{height}px")
-    };
+    let width = move || format!("{}px", geometry.get().width(size().1) as u32);
+    let height = move || format!("{}px", geometry.get().height(size().0) as u32);
     let reading_id = format!("{}-reading", place.name());
     view! {
         <figure
@@ -126,7 +122,8 @@ pub fn Matrix(
             <div class="scroller">
                 <canvas
                     node_ref=canvas
-                    style=style
+                    style:width=width
+                    style:height=height
                     tabindex="0"
                     role="application"
                     aria-roledescription="attention matrix"

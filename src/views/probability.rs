@@ -34,10 +34,10 @@ pub fn Bar(
     /// How probable it is, from 0 to 1.
     probability: f32,
 ) -> impl IntoView {
-    let width = format!("width:{}%", (probability * 100.0).round() as u32);
+    let width = format!("{}%", (probability * 100.0).round() as u32);
     view! {
         <span class="bar" aria-hidden="true">
-            <span style=width></span>
+            <span style:width=width></span>
         </span>
     }
 }

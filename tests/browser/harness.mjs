@@ -19,7 +19,7 @@ import { chromium } from "playwright-core";
 const PREFIX = "/a/b/";
 
 /** Generous, because a test machine may be busy: what hangs still ends. */
-const TIMEOUT_MS = 120_000;
+export const TIMEOUT_MS = 120_000;
 
 const servers = new Map();
 let browser;
@@ -40,7 +40,8 @@ after(async () => {
  * - `bare`: open an empty document in the site's folder instead, to try `unmask.js` without the page around it;
  * - `isolated`: whether the server sends the COOP and COEP headers; true unless given;
  * - `expected`: patterns of the missteps that the test provokes on purpose;
- * - anything else goes to Playwright's `browser.newContext`, such as `viewport`, `reducedMotion` and `colorScheme`.
+ * - anything else goes to Playwright's `browser.newContext`, such as `viewport`, `reducedMotion` and `colorScheme`;
+ *   service workers are kept out.
  *
  * The body gets `page`, `context`, and `url`, the site's address, which ends with a slash.
  */
@@ -49,20 +50,35 @@ export function pageTest(name, options, body = options) {
   const { path = "", bare = false, isolated = true, expected = [], ...contextOptions } = settings;
   test(name, { timeout: TIMEOUT_MS }, async () => {
     const { url } = await serve({ isolated });
-    const context = await (await launched()).newContext(contextOptions);
-    context.setDefaultTimeout(TIMEOUT_MS / 2);
-    const missteps = watch(context, url);
-    try {
+    await browse(url, { expected, ...contextOptions }, async (context) => {
       const page = await context.newPage();
       if (bare) await openBare(page, url, isolated);
       else await page.goto(new URL(path, url).href);
       await body({ page, context, url });
-    } finally {
-      await context.close();
-    }
-    const unexpected = missteps.filter((misstep) => !expected.some((pattern) => pattern.test(misstep)));
-    assert.deepEqual(unexpected, [], "the page made missteps");
+    });
   });
+}
+
+/**
+ * Gives `body` a fresh browser profile in which every misstep counts, as in `pageTest`: nothing but what lies below
+ * the address `url` (or one of several) may be asked for. Service workers are kept out unless `serviceWorkers` says
+ * "allow": they would answer in place of the routes that a test sets. With a `profile`, a folder, the browser is one of
+ * its own, which finds there what it kept.
+ */
+export async function browse(url, { expected = [], profile, ...contextOptions }, body) {
+  const options = { serviceWorkers: "block", ...contextOptions };
+  const context = profile
+    ? await chromium.launchPersistentContext(profile, { ...LAUNCH, ...options })
+    : await (await launched()).newContext(options);
+  context.setDefaultTimeout(TIMEOUT_MS / 2);
+  const missteps = watch(context, url);
+  try {
+    await body(context);
+  } finally {
+    await context.close();
+  }
+  const unexpected = missteps.filter((misstep) => !expected.some((pattern) => pattern.test(misstep)));
+  assert.deepEqual(unexpected, [], "the page made missteps");
 }
 
 /** Serves the site; servers are shared by the tests of a file, and end with it. */
@@ -88,15 +104,17 @@ async function startServer(isolated) {
   throw new Error("the site's server has ended; its message is above");
 }
 
+const LAUNCH = {
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: [
+    ...(process.env.CHROMIUM_FLAGS?.split(" ") ?? ["--disable-gpu"]),
+    // A foreign host doesn't even resolve.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+  ],
+};
+
 function launched() {
-  browser ??= chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: [
-      ...(process.env.CHROMIUM_FLAGS?.split(" ") ?? ["--disable-gpu"]),
-      // A foreign host doesn't even resolve.
-      "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-    ],
-  });
+  browser ??= chromium.launch(LAUNCH);
   return browser;
 }
 
@@ -116,7 +134,7 @@ function watch(context, url) {
   const missteps = [];
   context.on("request", (request) => {
     const target = request.url();
-    if (!/^(data|blob):/.test(target) && !target.startsWith(url)) missteps.push(`request outside the site: ${target}`);
+    if (!/^(data|blob):/.test(target) && ![url].flat().some((place) => target.startsWith(place))) missteps.push(`request outside the site: ${target}`);
   });
   context.on("requestfailed", (request) => {
     const reason = request.failure()?.errorText;

@@ -1,10 +1,14 @@
 //! `cargo xtask`: every developer command of this repository.
 
+mod budgets;
 mod build;
 mod check;
+mod compress;
+mod files;
 mod http;
 mod layering;
 mod process;
+mod seal;
 mod serve;
 mod site_server;
 mod sizes;
