@@ -32,7 +32,7 @@ ENCODER_RATE, DECODER_RATE = 2e-4, 8e-4
 # The layers of BERT that the decoder's begin as.
 DECODER_FROM = (1, 3, 5)
 # Short texts first: the decoder has to find the encoder before long ones are worth their time.
-LENGTHS = [(0, 40, 64), (1_200, 80, 32)]  # from step, tokens a text, texts a step (times --scale)
+LENGTHS = [(0, 40, 64), (520, 88, 32)]  # from step, tokens a text, texts a step (times --scale)
 TASKS_FROM = 300  # before: denoising alone
 TASK_ROWS = {"continue": 2, "summarize": 8, "answer": 12}
 
