@@ -58,15 +58,8 @@ class Evaluator:
         return self._held_out
 
     def masked_words(self):
-        windows = []
-        for number, source, paragraphs in self.held_out():
-            ids = [i for p in paragraphs for i in p]
-            for at in range(0, len(ids), WINDOW):
-                chunk = ids[at : at + WINDOW]
-                masked = [k for k in range(len(chunk)) if hash32(number, at + k) % 100 < 15]
-                if len(chunk) >= 32 and masked:
-                    windows.append((source, chunk, masked))
-        windows = self.some(windows)
+        windows = self.some([(source, chunk, masked) for number, source, paragraphs in self.held_out()
+                             for chunk, masked in masked_windows(number, [i for p in paragraphs for i in p])])  # fmt: skip
         windows.sort(key=lambda w: len(w[1]))
         counts = collections.defaultdict(lambda: np.zeros(3))
         for i in range(0, len(windows), 16):
@@ -91,23 +84,7 @@ class Evaluator:
         return self.model.cls.predictions(hidden) @ table.T + self.model.cls.predictions.bias
 
     def next_sentence(self):
-        documents = self.held_out()
-        pairs = []
-        for d, (number, _, paragraphs) in enumerate(documents):
-            flat = [i for p in paragraphs for i in p]
-            at = 0
-            for k in range(len(paragraphs) - 1):
-                at += len(paragraphs[k])
-                if at < 16 or len(flat) - at < 16:
-                    continue
-                first, real = flat[max(0, at - HALF) : at], hash32(number, k) % 2 == 0
-                if real:
-                    second = flat[at : at + HALF + 1]
-                else:
-                    other = documents[(d + 1) % len(documents)][2]
-                    begin = hash32(number, k, 1) % len(other)
-                    second = [i for p in other[begin:] for i in p][: HALF + 1]
-                pairs.append((first, second, 0 if real else 1))
+        pairs = boundary_pairs([(number, paragraphs) for number, _, paragraphs in self.held_out()])
         pairs = self.some(pairs)
         right = 0
         for i in range(0, len(pairs), 16):
@@ -206,6 +183,37 @@ class Evaluator:
             p, best = self.run(self.guess, hidden[place : place + 1]).float().softmax(1)[0].topk(k)
             words = " ".join(f"{self.tokenizer.id_to_token(int(i))} {100 * float(q):.0f}%" for q, i in zip(p, best))
             print(f"{text}  ->  {words}")
+
+
+def masked_windows(number: int, ids: list[int]):
+    """Yields the windows of document `number`: their tokens, and the places in them that are masked."""
+    for at in range(0, len(ids), WINDOW):
+        chunk = ids[at : at + WINDOW]
+        masked = [k for k in range(len(chunk)) if hash32(number, at + k) % 100 < 15]
+        if len(chunk) >= 32 and masked:
+            yield chunk, masked
+
+
+def boundary_pairs(documents: list[tuple[int, list[list[int]]]]) -> list[tuple[list[int], list[int], int]]:
+    """Two segments and 0 where the second follows, for every boundary between paragraphs that has room around it;
+    `documents` are numbers and paragraphs' tokens."""
+    pairs = []
+    for d, (number, paragraphs) in enumerate(documents):
+        flat = [i for p in paragraphs for i in p]
+        at = 0
+        for k in range(len(paragraphs) - 1):
+            at += len(paragraphs[k])
+            if at < 16 or len(flat) - at < 16:
+                continue
+            first, real = flat[max(0, at - HALF) : at], hash32(number, k) % 2 == 0
+            if real:
+                second = flat[at : at + HALF + 1]
+            else:
+                other = documents[(d + 1) % len(documents)][1]
+                begin = hash32(number, k, 1) % len(other)
+                second = [i for p in other[begin:] for i in p][: HALF + 1]
+            pairs.append((first, second, 0 if real else 1))
+    return pairs
 
 
 def pct(a, b):

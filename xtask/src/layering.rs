@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("unmask-transformer", "unmask-kernels"),
     ("unmask-pack", "unmask-gguf"),
     ("unmask-pack", "unmask-transformer"),
+    ("unmask-evaluate", "unmask-pack"),
     ("unmask-evaluate", "unmask-protocol"),
     ("unmask-evaluate", "unmask-transformer"),
 ];

@@ -4,6 +4,7 @@ mod budgets;
 mod build;
 mod check;
 mod compress;
+mod evaluate;
 mod files;
 mod http;
 mod layering;
@@ -33,6 +34,8 @@ Usage: cargo xtask <command>
   test    Everything that continuous integration runs
             --only <part>     native, wasm or browser
   traces  Record the default examples with the shipped models, into public/traces
+  evaluate [model...]
+          Measure the shipped models on held-out data (crates/evaluate/README.md has the options)
 
 Missing tools (the wasm target, wasm-bindgen, trunk, the browser tests' packages) are installed on
 the way, into $UNMASK_TOOLS or the user's cache folder.";
@@ -66,13 +69,9 @@ fn run() -> Result<ExitCode> {
         }
         Some("traces") => {
             finish(args)?;
-            process::run(process::cargo("run").args([
-                "--package=unmask-evaluate",
-                "--",
-                "traces",
-            ]))?;
-            Ok(ExitCode::SUCCESS)
+            evaluate::traces()
         }
+        Some("evaluate") => evaluate::measure(&args.finish()),
         Some("test") => test::run(test::Options::parse(args)?),
         Some(other) => bail!("there is no command `{other}`\n\n{HELP}"),
         None => bail!("which command?\n\n{HELP}"),

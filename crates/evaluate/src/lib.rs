@@ -2,6 +2,11 @@
 //!
 //! Nothing of this is shipped. The command `unmask-evaluate` runs it, and `cargo xtask` runs that.
 
+pub mod data;
 pub mod error;
+pub mod hash;
+pub mod measure;
+pub mod metrics;
 pub mod models;
+pub mod rows;
 pub mod traces;

@@ -74,7 +74,7 @@ impl Catalogue {
     /// # Errors
     /// It isn't listed, or its file is missing or damaged.
     pub fn load(&self, name: &str) -> Result<Model> {
-        Model::read(&self.folder.join(&self.entry(name)?.file))
+        Ok(read(&self.folder.join(&self.entry(name)?.file))?.1)
     }
 }
 
@@ -86,16 +86,56 @@ pub enum Model {
     Bart(Box<Bart>),
 }
 
-impl Model {
-    /// Reads a GGUF file.
-    ///
-    /// # Errors
-    /// It is missing, damaged, or neither BERT nor BART.
-    pub fn read(path: &Path) -> Result<Self> {
-        let file = ModelFile::read(File::open(path).map_err(Error::file(path))?)?;
-        Ok(match file.architecture.as_str() {
-            "bart" => Self::Bart(Box::new(Bart::new(file)?)),
-            _ => Self::Bert(Box::new(Bert::new(file)?)),
-        })
-    }
+/// What a file says of itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Label {
+    /// The model's name.
+    pub name: String,
+    /// What its weights are stored as.
+    pub quantization: String,
+    /// What it can do: its heads and tasks by name.
+    pub abilities: Vec<String>,
+}
+
+/// Reads a GGUF file.
+///
+/// # Errors
+/// It is missing, damaged, or neither BERT nor BART.
+pub fn read(path: &Path) -> Result<(Label, Model)> {
+    open(ModelFile::read(
+        File::open(path).map_err(Error::file(path))?,
+    )?)
+}
+
+/// Reads an exported checkpoint, every weight as it was trained.
+///
+/// # Errors
+/// It is no checkpoint, or one of something else than BERT or BART.
+pub fn read_export(folder: &Path) -> Result<(Label, Model)> {
+    let options = unmask_pack::Options {
+        quantization: unmask_pack::Quantization::F32,
+        name: None,
+        license: None,
+        source: None,
+        revision: None,
+    };
+    let plan = unmask_pack::Plan::new(&unmask_pack::Directory(folder.to_owned()), &options);
+    let bytes = plan.and_then(|plan| plan.write(Vec::new(), &mut |_| {}));
+    let bytes = bytes.map_err(|error| Error::Said(error.to_string()))?;
+    open(ModelFile::read(bytes.as_slice())?)
+}
+
+fn open(file: ModelFile) -> Result<(Label, Model)> {
+    let heads = file.heads.iter().map(|head| head.name.clone());
+    let tasks = file.tasks.iter().map(|task| task.name.clone());
+    let label = Label {
+        name: file.name.clone(),
+        quantization: file.quantization.clone(),
+        abilities: heads.chain(tasks).collect(),
+    };
+    let model = match file.architecture.as_str() {
+        "bart" => Model::Bart(Box::new(Bart::new(file)?)),
+        _ => Model::Bert(Box::new(Bert::new(file)?)),
+    };
+    Ok((label, model))
 }
