@@ -1,5 +1,6 @@
 //! `cargo xtask`: every developer command of this repository.
 
+mod bench;
 mod budgets;
 mod build;
 mod check;
@@ -33,6 +34,14 @@ Usage: cargo xtask <command>
   check   Format, lints, layering and native tests: the quick part of `test`
   test    Everything that continuous integration runs
             --only <part>     native, wasm or browser
+  bench   Time Unmask and its peers in one page, in turns (docs/PERFORMANCE.md)
+            --only <text>     cells whose name has it, such as minilm/128, bart-base, startup, fidelity
+            --rounds <n>      9 unless given; --quick for 3
+            --profile         also say where the time goes
+            --checkpoint <f>  the default BERT's F32 checkpoint, for the fidelity table
+            --against <f>     another built site, whose engine joins
+            --json <file>     where all numbers go
+            --no-build        measure what is in dist/ as it is
   traces  Record the default examples with the shipped models, into public/traces
   evaluate [model...]
           Measure the shipped models on held-out data (crates/evaluate/README.md has the options)
@@ -72,6 +81,7 @@ fn run() -> Result<ExitCode> {
             evaluate::traces()
         }
         Some("evaluate") => evaluate::measure(&args.finish()),
+        Some("bench") => bench::run(bench::Options::parse(args)?),
         Some("test") => test::run(test::Options::parse(args)?),
         Some(other) => bail!("there is no command `{other}`\n\n{HELP}"),
         None => bail!("which command?\n\n{HELP}"),

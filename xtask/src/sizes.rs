@@ -32,7 +32,7 @@ pub fn report(parts: &[Part]) -> Result<()> {
             .iter()
             .map(|file| size(file))
             .sum::<Result<_>>()?;
-        let (gzipped, brotlied) = (gzipped(&part.files)?, travelling(&part.files, "br")?);
+        let (gzipped, brotlied) = (gzipped(&part.files)?, brotlied(&part.files)?);
         println!(
             "{:<31}{:>12}{:>12}{:>12}{:>12}",
             part.name,
@@ -61,6 +61,14 @@ pub fn report(parts: &[Part]) -> Result<()> {
 /// A file is missing.
 pub fn gzipped(files: &[PathBuf]) -> Result<usize> {
     travelling(files, "gz")
+}
+
+/// Bytes that travel when the host compresses with brotli.
+///
+/// # Errors
+/// A file is missing.
+pub fn brotlied(files: &[PathBuf]) -> Result<usize> {
+    travelling(files, "br")
 }
 
 /// Bytes of the compressed copies, or of the files themselves where they don't shrink.

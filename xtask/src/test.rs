@@ -36,7 +36,7 @@ impl Options {
         }
         if self.wants("browser") {
             tools::trunk()?;
-            tools::browser_test_packages()?;
+            tools::npm_packages("tests/browser")?;
         }
         Ok(())
     }

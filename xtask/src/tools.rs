@@ -84,21 +84,51 @@ pub fn trunk() -> Result<PathBuf> {
     )
 }
 
-/// Installs the browser tests' npm packages where they are missing or older than their lock file.
+/// Installs the npm packages of a folder of the repository where they are missing or older than their lock file.
 ///
 /// # Errors
 /// npm is missing or fails.
-pub fn browser_test_packages() -> Result<()> {
-    let folder = root().join("tests/browser");
-    let modified = |file: &str| std::fs::metadata(folder.join(file)).and_then(|it| it.modified());
-    let lock = modified("package-lock.json").context("reading tests/browser/package-lock.json")?;
+pub fn npm_packages(folder: &str) -> Result<()> {
+    let path = root().join(folder);
+    let modified = |file: &str| std::fs::metadata(path.join(file)).and_then(|it| it.modified());
+    let lock = modified("package-lock.json")
+        .with_context(|| format!("reading {folder}/package-lock.json"))?;
     if modified("node_modules/.package-lock.json").is_ok_and(|installed| installed >= lock) {
         return Ok(());
     }
-    say("Installing the browser tests' packages");
+    say(&format!("Installing the packages of {folder}"));
     run(Command::new("npm")
         .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-        .current_dir(folder))
+        .current_dir(path))
+}
+
+/// A Python that has what `requirements` lists: `$UNMASK_PYTHON`, or a virtual environment in `folder`.
+///
+/// # Errors
+/// There is no Python 3, or pip fails.
+pub fn python(requirements: &Path, folder: &Path) -> Result<PathBuf> {
+    if let Some(python) = set("UNMASK_PYTHON") {
+        return Ok(python.into());
+    }
+    let environment = folder.join("venv");
+    let python = environment.join("bin/python");
+    let installed = environment.join("requirements.txt");
+    let wanted = std::fs::read(requirements)
+        .with_context(|| format!("reading {}", requirements.display()))?;
+    if std::fs::read(&installed).is_ok_and(|installed| installed == wanted) {
+        return Ok(python);
+    }
+    say(
+        "Installing PyTorch and ONNX for Python (gigabytes, once; UNMASK_PYTHON names one that has them)",
+    );
+    run(Command::new("python3")
+        .args(["-m", "venv"])
+        .arg(&environment))?;
+    run(Command::new(&python)
+        .args(["-m", "pip", "install", "--quiet", "--requirement"])
+        .arg(requirements))?;
+    std::fs::write(installed, wanted)?;
+    Ok(python)
 }
 
 /// Chromium with its driver: what `$CHROMIUM` and `$CHROMEDRIVER` name, what is on PATH, or, on Debian
@@ -180,16 +210,28 @@ fn cargo_tool(package: &str, program: &str, version: &str, options: &[&str]) -> 
 }
 
 fn tools_folder() -> Result<PathBuf> {
-    let set = |variable| std::env::var_os(variable).filter(|value| !value.is_empty());
-    if let Some(tools) = set("UNMASK_TOOLS") {
-        return Ok(tools.into());
+    match set("UNMASK_TOOLS") {
+        Some(tools) => Ok(tools.into()),
+        None => Ok(cache_folder()?.join("tools")),
     }
+}
+
+/// This project's folder in the user's cache.
+///
+/// # Errors
+/// No variable says where that is.
+pub fn cache_folder() -> Result<PathBuf> {
     let cache = match set("XDG_CACHE_HOME") {
         Some(cache) => PathBuf::from(cache),
-        None => PathBuf::from(set("HOME").context("neither UNMASK_TOOLS nor HOME is set")?)
+        None => PathBuf::from(set("HOME").context("neither XDG_CACHE_HOME nor HOME is set")?)
             .join(".cache"),
     };
-    Ok(cache.join("unmask/tools"))
+    Ok(cache.join("unmask"))
+}
+
+/// An environment variable that says something.
+fn set(variable: &str) -> Option<OsString> {
+    std::env::var_os(variable).filter(|value| !value.is_empty())
 }
 
 fn reports_version(program: &Path, version: &str) -> bool {
