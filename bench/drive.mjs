@@ -81,20 +81,23 @@ async function measureShape({ shape, workloads, contestants, reference }) {
 
 /**
  * Times every contestant in every round, in turns: A B C, C B A, A B C. `cpu` is the milliseconds of processor time in
- * all threads of the page, which others' load on the machine hardly touches; `peaks` the multiplication peak of each round.
+ * all threads of the page, which others' load on the machine hardly touches; `peaks` the multiplication peak of each
+ * round. A round before the first, in which the browser still compiles, doesn't count.
  */
 async function inTurns(page, workload) {
   const names = await page.evaluate((workload) => window.bench.prepare(workload), workload);
   const samples = Object.fromEntries(names.map((name) => [name, []]));
   const peaks = [];
-  for (let round = 0; round < plan.rounds; round++) {
+  for (let round = -1; round < plan.rounds; round++) {
     for (const name of round % 2 ? names.toReversed() : names) {
       await setTimeout(REST);
       const before = await processorTime();
       const sample = await page.evaluate(([name, workload]) => window.bench.turn(name, workload), [name, workload]);
-      samples[name].push({ ...sample, cpu: (await processorTime()) - before });
+      const cpu = (await processorTime()) - before;
+      if (round >= 0) samples[name].push({ ...sample, cpu });
     }
-    peaks.push(await page.evaluate(() => window.bench.measurePeak()));
+    const peak = await page.evaluate(() => window.bench.measurePeak());
+    if (round >= 0) peaks.push(peak);
   }
   return { samples, peaks };
 }

@@ -277,6 +277,7 @@ def make_fidelity(folder: Path, checkpoint: Path, sentences: Path):
     for row in json.loads(sentences.read_text()):
         ids = torch.tensor([made_tokenizer.encode(row["text"]).ids])
         logits = model(input_ids=ids, token_type_ids=torch.zeros_like(ids)).logits[0, ids[0].tolist().index(mask_id)]
+        assert logits.argmax() == row["id"], f"this is not the checkpoint that the sentences' answers are from: {row['text']}"
         rows.append(logits.log_softmax(0).numpy())
     export_bert(MaskedLm(model), config.vocab_size, "logits", folder / "model.onnx")
     np.stack(rows).astype("<f4").tofile(folder / "reference.f32")
