@@ -18,6 +18,8 @@ const ENGINE: usize = 1_300_000;
 const FIRST_PAINT: usize = 250_000;
 /// What one browser keeps for offline use before any large model.
 const PRECACHE: usize = 4_000_000;
+/// A frame that stays a recorded run, with the largest one there is.
+const EMBED: usize = 60_000;
 /// The largest file that every usual host takes: 25 MiB.
 const LARGEST_FILE: u64 = 25 << 20;
 
@@ -94,6 +96,14 @@ fn parts(site: &Path, engine: &str) -> Result<Vec<Part>> {
         [kept.files, artifact].concat(),
         Some(PRECACHE),
     ));
+    let mut embed = ["embed.html", "frame.js", "embed.js", "models/models.json"]
+        .map(|name| site.join(name))
+        .to_vec();
+    let traces = files_in(&site.join("traces"))?;
+    let largest = traces.into_iter().filter(|file| !is_copy(file));
+    embed
+        .extend(largest.max_by_key(|file| fs::metadata(file).map_or(0, |metadata| metadata.len())));
+    parts.push(part("an embed with its trace", embed, Some(EMBED)));
     let models = site.join("models");
     for file in if models.is_dir() {
         files_in(&models)?

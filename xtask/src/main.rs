@@ -9,6 +9,7 @@ mod evaluate;
 mod files;
 mod http;
 mod layering;
+mod package;
 mod process;
 mod seal;
 mod serve;
@@ -31,6 +32,8 @@ Usage: cargo xtask <command>
             --no-isolation    leave out the COOP and COEP headers, as a plain static host does
             --no-build        serve what is in dist/ as it is
   build   Write the static site to dist/ and print what each part weighs
+  package Gather client, types, engine and models in package/, ready for npm; nothing is published
+            --no-build        take what is in dist/ as it is
   check   Format, lints, layering and native tests: the quick part of `test`
   test    Everything that continuous integration runs
             --only <part>     native, wasm or browser
@@ -70,6 +73,10 @@ fn run() -> Result<ExitCode> {
         Some("build") => {
             finish(args)?;
             build::run()?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Some("package") => {
+            package::run(args)?;
             Ok(ExitCode::SUCCESS)
         }
         Some("check") => {

@@ -20,8 +20,9 @@ use crate::files::{content_hash, entries, files_in, walk};
 const ENGINE_PLACEHOLDER: &str = "engine/dev/";
 /// Where `public/sw.js` takes the list of the site's files.
 const SITE_PLACEHOLDER: &str = r#"{ version: "dev", files: [], artifacts: {} }"#;
-/// How `index.html` names the client, and its policy what may run.
-const CLIENT_PLACEHOLDER: &str = r#"href="unmask.js""#;
+/// How `index.html` and `embed.js` name the client.
+const CLIENT_PLACEHOLDER: &str = r#""unmask.js""#;
+/// Where the page's policy says what may run.
 const SCRIPTS_PLACEHOLDER: &str = "script-src 'self'";
 
 /// Models up to this size are kept for offline use before anybody asks for them.
@@ -63,12 +64,12 @@ pub fn seal(site: &Path, engine: &str) -> Result<()> {
         replaced(&source, ENGINE_PLACEHOLDER, &folder)
     })?;
     let version = &digest(&fs::read(&client)?)[..16];
+    let address = format!(r#""unmask.js?v={version}""#);
+    rewrite(&site.join("embed.js"), |source| {
+        replaced(&source, CLIENT_PLACEHOLDER, &address)
+    })?;
     rewrite(&site.join("index.html"), |html| {
-        let html = replaced(
-            &html,
-            CLIENT_PLACEHOLDER,
-            &format!(r#"href="unmask.js?v={version}""#),
-        )?;
+        let html = replaced(&html, CLIENT_PLACEHOLDER, &address)?;
         let sources =
             inline_scripts(&html).map(|script| format!(" '{}'", integrity(script.as_bytes())));
         let allowed = SCRIPTS_PLACEHOLDER.to_owned() + &sources.collect::<String>();
@@ -230,6 +231,7 @@ mod tests {
             for (name, content) in [
                 ("unmask.js", "new URL('engine/dev/worker.js', here)"),
                 ("sw.js", worker.as_str()),
+                ("embed.js", r#"import("unmask.js")"#),
                 ("manifest.webmanifest", "{}"),
                 ("engine/0a1b/worker.js", "worker"),
                 ("engine/0a1b/simd128/engine.wasm", "wasm"),
@@ -270,10 +272,9 @@ mod tests {
             assert!(html.contains(&format!("./page/{name}/{file}")), "{html}");
         }
         let client = digest(site.read("unmask.js").as_bytes());
-        assert!(
-            html.contains(&format!("unmask.js?v={}\"", &client[..16])),
-            "{html}"
-        );
+        let address = format!(r#""unmask.js?v={}""#, &client[..16]);
+        assert!(html.contains(&address), "{html}");
+        assert!(site.read("embed.js").contains(&address));
     }
 
     #[test]
