@@ -110,6 +110,7 @@ export async function nextBuild(heading) {
   await cp(DIST, folder, { recursive: true });
   const read = (name) => readFile(join(folder, name), "utf8");
   let [html, client, worker] = await Promise.all(["index.html", "unmask.js", "sw.js"].map(read));
+  const original = html;
   const list = /const SITE = (\{.*\});/;
   const site = JSON.parse(list.exec(worker)[1]);
   const old = (kind) => site.files.map(([address]) => address.match(`^${kind}/(\\w+)/`)?.[1]).find(Boolean);
@@ -123,8 +124,8 @@ export async function nextBuild(heading) {
   const clientVersion = digest(client, "hex").slice(0, 16);
   html = html.replace(/unmask\.js\?v=\w+/, `unmask.js?v=${clientVersion}`);
   // The inline script names the page's folder, so that its digest in the policy is another one too.
-  const [, script] = /<script type="module">([^]*?)<\/script>/.exec(html);
-  html = html.replace(/'sha256-[^']+'/, `'sha256-${digest(script, "base64")}'`);
+  const digestOf = (html) => `'sha256-${digest(/<script type="module">([^]*?)<\/script>/.exec(html)[1], "base64")}'`;
+  html = html.replace(digestOf(original), digestOf(html));
   const next = JSON.parse(list.exec(worker)[1]);
   for (const file of next.files) {
     if (file[0] === "") file[1] = `sha256-${digest(html, "base64")}`;

@@ -10,6 +10,7 @@ mod files;
 mod http;
 mod layering;
 mod package;
+mod portable;
 mod process;
 mod seal;
 mod serve;
@@ -33,6 +34,9 @@ Usage: cargo xtask <command>
             --no-build        serve what is in dist/ as it is
   build   Write the static site to dist/ and print what each part weighs
   package Gather client, types, engine and models in package/, ready for npm; nothing is published
+            --no-build        take what is in dist/ as it is
+  portable
+          Write the whole site to portable/unmask.html, which runs when opened from a disk
             --no-build        take what is in dist/ as it is
   check   Format, lints, layering and native tests: the quick part of `test`
   test    Everything that continuous integration runs
@@ -77,6 +81,10 @@ fn run() -> Result<ExitCode> {
         }
         Some("package") => {
             package::run(args)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Some("portable") => {
+            portable::run(args)?;
             Ok(ExitCode::SUCCESS)
         }
         Some("check") => {

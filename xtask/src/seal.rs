@@ -191,7 +191,7 @@ fn replaced(text: &str, placeholder: &str, by: &str) -> Result<String> {
 }
 
 /// A digest as policies and `fetch` take it.
-fn integrity(content: &[u8]) -> String {
+pub fn integrity(content: &[u8]) -> String {
     format!("sha256-{}", STANDARD.encode(Sha256::digest(content)))
 }
 
