@@ -278,3 +278,29 @@ embedTest("the maker of snippets escapes what a reader typed", { pages: withPane
   const expected = { model: "bert", text: view.text, layer: "2" };
   assert.deepEqual(parsed, { scripts: 1, attributes: expected, parameters: expected });
 });
+
+test("the page makes the snippet of its sentence, and the snippet works elsewhere", { timeout: TIMEOUT_MS }, async () => {
+  const overlay = {};
+  const [site, blog] = await Promise.all([startHost({ prefix: "/unmask/" }), startHost({ folder: "/nowhere", overlay })]);
+  try {
+    await browse([site.url, blog.url], {}, async (context) => {
+      const page = await context.newPage();
+      await page.goto(site.url);
+      await page.getByRole("textbox", { name: "Your sentence" }).fill('She wrote a [MASK] & sent "it".');
+      await page.getByText("Embed this view").click();
+      await page.getByLabel("Layer", { exact: true }).and(page.locator(".embed input")).fill("4");
+      const code = page.getByRole("textbox", { name: "the element" });
+      await page.waitForFunction(() => document.querySelector(".embed textarea").value.includes('layer="4"'));
+      overlay["/"] = { body: `<!doctype html><title>x</title><link rel="icon" href="data:,">${await code.inputValue()}` };
+      await page.goto(blog.url);
+      const panel = page.locator("unmask-panel");
+      await panel.getByText("Nobody has recorded this text").waitFor();
+      await panel.getByRole("button", { name: /^Run it here/ }).click();
+      await isShown(panel);
+      assert.equal(await panel.getByRole("textbox").inputValue(), 'She wrote a [MASK] & sent "it".');
+      assert.equal(await panel.getByLabel("Layer").inputValue(), "4");
+    });
+  } finally {
+    await Promise.all([site.stop(), blog.stop()]);
+  }
+});

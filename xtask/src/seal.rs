@@ -114,6 +114,7 @@ impl Kept {
         let mut files = vec![
             site.join("index.html"),
             site.join("unmask.js"),
+            site.join("embed.js"),
             site.join("manifest.webmanifest"),
         ];
         for folder in ["icons", "page", "traces"] {
