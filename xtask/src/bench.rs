@@ -123,6 +123,9 @@ const SHAPES: &[Shape] = &[
 /// What everything else has to agree with.
 const REFERENCE: &str = "ort f32";
 
+/// Our engine with candle's own quantized matrix product.
+const STOCK: &str = "candle stock";
+
 /// Prepares, runs, and prints.
 ///
 /// # Errors
@@ -253,7 +256,7 @@ fn fidelity_plan(contestants: &[Value]) -> Result<Value> {
     }))
 }
 
-/// Every artifact of the built engine, the older build where there is one, and ONNX Runtime Web.
+/// Every artifact of the built engine, the same with candle's products, the older build where there is one, and ONNX Runtime Web.
 fn contestants(folder: &Path) -> Result<Vec<Value>> {
     let unmask = |name: &str, site: &str, artifact: &str| {
         json!({
@@ -266,6 +269,12 @@ fn contestants(folder: &Path) -> Result<Vec<Value>> {
     };
     let ort = |name: &str, suffix: &str, threads: u32| json!({ "name": name, "engine": "ort", "suffix": suffix, "threads": threads });
     let mut all = Vec::new();
+    let client = fs::read_to_string(folder.join("dist/unmask.js"))?;
+    if client.contains("matmul") {
+        let mut stock = unmask(STOCK, "dist", "simd128");
+        stock["query"] = json!("engine=simd128&matmul=candle");
+        all.push(stock);
+    }
     for (site, prefix) in [("dist", "unmask"), ("against", "against")] {
         if folder.join(site).is_dir() {
             for artifact in artifacts(&folder.join(site))? {

@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
 
+use super::STOCK;
 use super::statistics::{median, quantile, ratio};
 use crate::sizes;
 
@@ -66,7 +67,7 @@ pub fn results(plan: &Value, raw: &Value, folder: &Path) -> Result<Value> {
 /// Fails where one of our own engines parts from the reference by more than quantization explains.
 fn agrees(cell: &Value) -> Result<()> {
     for (name, agreement) in entries(&cell["agreements"]) {
-        if !name.starts_with("unmask") && !name.starts_with("against") {
+        if name.starts_with("ort") {
             continue;
         }
         let near = match agreement["cosine"].as_f64() {
@@ -269,12 +270,8 @@ fn bars(results: &Value) -> Vec<Value> {
     let single = ours("relaxed").or(ours("simd128"));
     let stock = contestants
         .iter()
-        .find(|name| name.contains("stock"))
-        .or_else(|| {
-            contestants
-                .iter()
-                .find(|name| name.starts_with("against") && name.contains("simd128"))
-        });
+        .find(|name| *name == STOCK)
+        .or_else(|| contestants.iter().find(|name| name.starts_with("against")));
 
     for (contestant, threads) in [(single, "one thread"), (ours("threads"), "two threads")] {
         let Some(contestant) = contestant else {
@@ -325,10 +322,7 @@ fn bars(results: &Value) -> Vec<Value> {
             false,
         );
     }
-    if let (Some(simd128), Some(stock)) = (
-        ours("simd128").filter(|name| !name.contains("stock")),
-        stock,
-    ) {
+    if let (Some(simd128), Some(stock)) = (ours("simd128"), stock) {
         for shape in ["minilm", "bert-base"] {
             let cell_name = format!("{shape}/128");
             let gain = ratio(&samples(&cell_name, stock), &samples(&cell_name, simd128));
