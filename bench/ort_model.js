@@ -43,7 +43,7 @@ export class OrtModel {
   }
 
   generate({ ids }, newTokens, onToken) {
-    return this.#ask({ kind: "generate", ids, newTokens, keepLogits: !onToken }, onToken);
+    return this.#ask({ kind: "generate", ids, newTokens, distinct: !onToken }, onToken);
   }
 
   async maskLogProbabilities({ ids }, vocabulary) {

@@ -45,7 +45,8 @@ async function encode({ ids }) {
   return { output: output.data, width: output.dims.at(-1) };
 }
 
-async function generate({ ids, newTokens, keepLogits }) {
+/** Greedily; with `distinct`, no token twice, and with the logits of each step. */
+async function generate({ ids, newTokens, distinct }) {
   const encoder_hidden_states = await runEncoder(ids);
   const encoder_attention_mask = int64(ids.map(() => 1));
   const [tokens, logits] = [[], []];
@@ -58,17 +59,20 @@ async function generate({ ids, newTokens, keepLogits }) {
     for (const [name, tensor] of Object.entries(outputs)) {
       if (name !== "logits") past[name.replace("present", "past_key_values")] = tensor;
     }
-    token = best(outputs.logits.data);
+    token = best(outputs.logits.data, distinct ? tokens : []);
     tokens.push(token);
-    if (keepLogits) logits.push(outputs.logits.data);
+    if (distinct) logits.push(outputs.logits.data);
     else postMessage({ token });
   }
   return { tokens, logits };
 }
 
-function best(logits) {
-  let best = 0;
-  for (let id = 0; id < logits.length; id++) if (logits[id] > logits[best] && id !== END) best = id;
+/** The id of the highest logit that is neither the end nor among `banned`. */
+function best(logits, banned) {
+  let best = -1;
+  for (let id = 0; id < logits.length; id++) {
+    if (id !== END && !(logits[id] <= logits[best]) && !banned.includes(id)) best = id;
+  }
   return best;
 }
 

@@ -21,9 +21,10 @@ export class UnmaskModel {
     return { embedding };
   }
 
+  /** Greedily; where nobody times it, no token twice: random weights like to say one thing again and again. */
   async generate({ text }, newTokens, onToken) {
     const tokens = [];
-    const options = { numBeams: 1, minNewTokens: newTokens, maxNewTokens: newTokens };
+    const options = { numBeams: 1, minNewTokens: newTokens, maxNewTokens: newTokens, noRepeatNgramSize: onToken ? 0 : 1 };
     for await (const { id } of this.#model.generate(text, options)) {
       onToken?.();
       tokens.push(id);
