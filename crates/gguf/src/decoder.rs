@@ -11,6 +11,9 @@ const STEP: usize = 1 << 20;
 /// Takes each tensor as its last byte arrives.
 pub type OnTensor<'a, E> = dyn FnMut(&TensorInfo, Vec<u8>) -> Result<(), E> + 'a;
 
+/// Takes the next bytes of a tensor as they arrive; its last are there when all of [`TensorInfo::bytes`] have come.
+pub type OnPiece<'a, E> = dyn FnMut(&TensorInfo, &[u8]) -> Result<(), E> + 'a;
+
 enum Stage {
     Header(Box<HeaderParser>),
     Data {
@@ -19,10 +22,44 @@ enum Stage {
         skip: u64,
         /// The tensor that comes next or is arriving.
         index: usize,
-        /// What has arrived of it.
-        tensor: Vec<u8>,
+        /// How many of its bytes have arrived.
+        arrived: u64,
     },
     Stopped,
+}
+
+/// A tensor that is put together from its pieces. Memory is taken as the bytes arrive, or whole where the file's
+/// length is known.
+#[derive(Debug, Default)]
+pub struct TensorBuffer {
+    bytes: Vec<u8>,
+    whole: bool,
+}
+
+impl TensorBuffer {
+    /// Takes the next piece of the tensor that `info` describes; gives the tensor if this was its last.
+    ///
+    /// # Errors
+    /// `Memory` where there is no room.
+    pub fn push(&mut self, info: &TensorInfo, piece: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        let no_memory = || Error::Memory {
+            name: info.name.clone(),
+            bytes: info.bytes,
+        };
+        let whole = usize::try_from(info.bytes).map_err(|_| no_memory())?;
+        let filled = self.bytes.len() + piece.len();
+        if self.bytes.capacity() < filled {
+            let step = match self.whole {
+                true => whole,
+                false => filled.max(2 * self.bytes.len()).max(STEP),
+            };
+            self.bytes
+                .try_reserve_exact(step.min(whole) - self.bytes.len())
+                .map_err(|_| no_memory())?;
+        }
+        self.bytes.extend_from_slice(piece);
+        Ok((filled == whole).then(|| std::mem::take(&mut self.bytes)))
+    }
 }
 
 /// Decodes a GGUF that arrives in chunks of any size, holding no more than its header and one tensor.
@@ -30,6 +67,7 @@ pub struct Decoder {
     stage: Stage,
     received: u64,
     expected: Option<u64>,
+    tensor: TensorBuffer,
 }
 
 impl Decoder {
@@ -39,6 +77,7 @@ impl Decoder {
             stage: Stage::Header(Box::new(HeaderParser::new(limits))),
             received: 0,
             expected: None,
+            tensor: TensorBuffer::default(),
         }
     }
 
@@ -46,6 +85,7 @@ impl Decoder {
     /// a tensor's memory is taken whole.
     pub fn expect_bytes(mut self, bytes: u64) -> Self {
         self.expected = Some(bytes);
+        self.tensor.whole = true;
         self
     }
 
@@ -69,7 +109,32 @@ impl Decoder {
         chunk: &[u8],
         on_tensor: &mut OnTensor<'_, E>,
     ) -> Result<(), StreamError<E>> {
-        let result = self.advance(chunk, on_tensor);
+        let mut tensor = std::mem::take(&mut self.tensor);
+        let result = self.forward(chunk, &mut |info, piece| match tensor.push(info, piece)? {
+            Some(bytes) => on_tensor(info, bytes).map_err(StreamError::Consumer),
+            None => Ok(()),
+        });
+        self.tensor = tensor;
+        result
+    }
+
+    /// As [`Decoder::push`], for who puts tensors together or needs them in pieces only: holds nothing but the header.
+    pub fn push_pieces<E>(
+        &mut self,
+        chunk: &[u8],
+        on_piece: &mut OnPiece<'_, E>,
+    ) -> Result<(), StreamError<E>> {
+        self.forward(chunk, &mut |info, piece| {
+            on_piece(info, piece).map_err(StreamError::Consumer)
+        })
+    }
+
+    fn forward<E>(
+        &mut self,
+        chunk: &[u8],
+        on_piece: &mut OnPiece<'_, StreamError<E>>,
+    ) -> Result<(), StreamError<E>> {
+        let result = self.advance(chunk, on_piece);
         match result {
             Ok(()) => self.received += chunk.len() as u64,
             Err(_) => self.stage = Stage::Stopped,
@@ -96,7 +161,7 @@ impl Decoder {
     fn advance<E>(
         &mut self,
         mut chunk: &[u8],
-        on_tensor: &mut OnTensor<'_, E>,
+        on_piece: &mut OnPiece<'_, StreamError<E>>,
     ) -> Result<(), StreamError<E>> {
         if let Stage::Header(parser) = &mut self.stage {
             let (used, done) = parser.push(chunk)?;
@@ -110,7 +175,7 @@ impl Decoder {
             header,
             skip,
             index,
-            tensor,
+            arrived,
         } = &mut self.stage
         else {
             return Err(Error::Stopped.into());
@@ -127,27 +192,13 @@ impl Decoder {
             let Some(info) = header.tensors.get(*index) else {
                 return Err(Error::TrailingBytes.into());
             };
-            let no_memory = || Error::Memory {
-                name: info.name.clone(),
-                bytes: info.bytes,
-            };
-            let whole = usize::try_from(info.bytes).map_err(|_| no_memory())?;
-            let taken = chunk.len().min(whole - tensor.len());
-            let filled = tensor.len() + taken;
-            if tensor.capacity() < filled {
-                let step = if self.expected.is_some() {
-                    whole
-                } else {
-                    filled.max(2 * tensor.len()).max(STEP)
-                };
-                tensor
-                    .try_reserve_exact(step.min(whole) - tensor.len())
-                    .map_err(|_| no_memory())?;
-            }
-            tensor.extend_from_slice(&chunk[..taken]);
-            chunk = &chunk[taken..];
-            if tensor.len() == whole {
-                on_tensor(info, std::mem::take(tensor)).map_err(StreamError::Consumer)?;
+            let missing = usize::try_from(info.bytes - *arrived).unwrap_or(usize::MAX);
+            let (piece, rest) = chunk.split_at(chunk.len().min(missing));
+            chunk = rest;
+            *arrived += piece.len() as u64;
+            on_piece(info, piece)?;
+            if *arrived == info.bytes {
+                *arrived = 0;
                 *skip = info.bytes.next_multiple_of(header.alignment) - info.bytes;
                 *index += 1;
             }
@@ -167,7 +218,7 @@ impl Decoder {
                 header,
                 skip,
                 index: 0,
-                tensor: Vec::new(),
+                arrived: 0,
             };
         }
         Ok(())

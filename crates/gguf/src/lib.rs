@@ -14,7 +14,7 @@ mod layout;
 mod tensor_type;
 mod value;
 
-pub use decoder::{Decoder, OnTensor, read};
+pub use decoder::{Decoder, OnPiece, OnTensor, TensorBuffer, read};
 pub use error::{Error, StreamError};
 pub use header::{Header, Limits, TensorInfo};
 pub use layout::{Layout, Writer};

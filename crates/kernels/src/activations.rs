@@ -3,7 +3,7 @@
 use crate::dispatch::{Job, Kernels};
 use crate::error::{KernelError, expect_len};
 use crate::packed::{BLOCK, Format, PackedMatrix, QUADS};
-use crate::simd::{LANES, ROUND, Simd};
+use crate::simd::{LANES, ROUND, Simd, Steps};
 
 /// Most rows that are multiplied at once. Four rows of two registers of sums, with weights and a broadcast, are what
 /// the sixteen registers of x86 hold.
@@ -23,6 +23,9 @@ pub struct Scratch {
     /// For each tile of rows, `[k / 32, rows of the tile]`.
     scales: Vec<f32>,
     offsets: Vec<f32>,
+    /// What the bytes in `quads` count from.
+    #[cfg(test)]
+    least_step: i8,
     /// Logits of the columns at hand, for [`Kernels::project_top_k`].
     pub(crate) logits: Vec<f32>,
 }
@@ -71,11 +74,20 @@ impl Scratch {
         self.rows
     }
 
-    /// All quantized values, bit by bit.
+    /// All quantized values, counted from the least step (or zero, for Q4_0), and their scales bit by bit.
     #[cfg(test)]
-    pub(crate) fn bits(&self) -> (Vec<[i8; 4]>, Vec<u32>) {
-        let floats = self.scales.iter().chain(&self.offsets);
-        (self.quads.clone(), floats.map(|f| f.to_bits()).collect())
+    pub(crate) fn bits(&self) -> (Vec<[i16; 4]>, Vec<u32>) {
+        let signed = self.format == Some(Format::Q4_0);
+        let count = |byte: i8| match (signed, self.least_step) {
+            (true, _) => i16::from(byte),
+            (false, 0) => i16::from(byte as u8),
+            (false, least) => i16::from(byte) - i16::from(least),
+        };
+        let quads = self.quads.iter().map(|quad| quad.map(count));
+        (
+            quads.collect(),
+            self.scales.iter().map(|f| f.to_bits()).collect(),
+        )
     }
 
     /// Whether these activations can be multiplied with this matrix.
@@ -139,7 +151,7 @@ impl Kernels {
     }
 }
 
-/// `SIGNED`: to -127..=127 around zero, for weights that take the 7-bit side; else to 0..=127 above the block's least.
+/// `SIGNED`: to -127..=127 around zero, for weights that take the steps' side; else to steps above the block's least.
 struct Quantize<'a, const SIGNED: bool> {
     x: &'a [f32],
     scratch: &'a mut Scratch,
@@ -152,6 +164,11 @@ impl<const SIGNED: bool> Job for Quantize<'_, SIGNED> {
     fn run<S: Simd>(self, simd: S) {
         let Self { x, scratch } = self;
         let blocks = scratch.k / BLOCK;
+        let steps = simd.steps();
+        #[cfg(test)]
+        {
+            scratch.least_step = if SIGNED { 0 } else { steps.least as i8 };
+        }
         for (start, height) in tiles(scratch.rows) {
             for row in 0..height {
                 let values = &x[(start + row) * scratch.k..][..scratch.k];
@@ -159,7 +176,7 @@ impl<const SIGNED: bool> Job for Quantize<'_, SIGNED> {
                     let (bytes, scale, offset) = if SIGNED {
                         quantize_signed(simd, values)
                     } else {
-                        quantize_unsigned(simd, values)
+                        quantize_steps(simd, values, steps)
                     };
                     let at = start * blocks + b * height + row;
                     scratch.scales[at] = scale;
@@ -191,16 +208,21 @@ fn taint<S: Simd>(simd: S, v: [S::F32; 4]) -> f32 {
     simd.sum(simd.add(simd.add(a, b), simd.add(c, d)))
 }
 
-/// Bytes 0 to 127, scale and offset: `x = offset + scale * q`.
+/// Bytes from the least step to the most, scale and offset: `x = offset + scale * q`.
 #[inline(always)]
-fn quantize_unsigned<S: Simd>(simd: S, values: &[f32; BLOCK]) -> ([i8; BLOCK], f32, f32) {
+fn quantize_steps<S: Simd>(
+    simd: S,
+    values: &[f32; BLOCK],
+    steps: Steps,
+) -> ([i8; BLOCK], f32, f32) {
     let v = load_block(simd, values);
     let least = simd.min(simd.min(v[0], v[1]), simd.min(v[2], v[3]));
     let least = simd.smallest(least);
     let most = simd.max(simd.max(v[0], v[1]), simd.max(v[2], v[3]));
     let most = simd.largest(most);
     // Divided first: the difference of two large floats overflows.
-    let scale = most / 127.0 - least / 127.0;
+    let count = steps.most - steps.least;
+    let scale = most / count - least / count;
     let (scale, inverse) = if scale > SMALLEST_SCALE {
         (scale, 1.0 / scale)
     } else {
@@ -210,10 +232,11 @@ fn quantize_unsigned<S: Simd>(simd: S, values: &[f32; BLOCK]) -> ([i8; BLOCK], f
     let half = simd.splat(0.5);
     let (least_half, twice) = (simd.splat(least * 0.5), simd.splat(inverse * 2.0));
     let bytes = simd.low_bytes(v.map(|v| {
-        let steps = simd.mul(simd.sub(simd.mul(v, half), least_half), twice);
-        simd.add(steps, simd.splat(ROUND))
+        let above = simd.mul(simd.sub(simd.mul(v, half), least_half), twice);
+        simd.add(above, simd.splat(ROUND + steps.least))
     }));
-    (bytes, scale + taint(simd, v), least)
+    let offset = least - scale * steps.least;
+    (bytes, scale + taint(simd, v), offset)
 }
 
 /// Bytes -127 to 127, scale, and -8 times the sum of the quantized block: `x = scale * q`.

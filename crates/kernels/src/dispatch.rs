@@ -165,7 +165,7 @@ mod wasm {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::Job;
-    use crate::simd::x86::{Avx, Avx512Vnni, AvxVnni, Pairs};
+    use crate::simd::x86::{Avx, Avx512Vnni, AvxVnni, Wide};
 
     pub(super) fn has_avx2() -> bool {
         is_x86_feature_detected!("avx2")
@@ -178,7 +178,7 @@ mod x86 {
     #[target_feature(enable = "avx2,fma,f16c")]
     pub(super) unsafe fn avx2<J: Job>(job: J) -> J::Output {
         // SAFETY: the caller vouches for the features, and this function is compiled for them.
-        job.run(unsafe { Avx::<Pairs>::new() })
+        job.run(unsafe { Avx::<Wide>::new() })
     }
 
     /// # Safety

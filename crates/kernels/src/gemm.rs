@@ -4,7 +4,7 @@ use crate::activations::{MAX_ROWS, Scratch, Tile, tiles};
 use crate::dispatch::{Job, Kernels};
 use crate::error::{KernelError, expect_len};
 use crate::math;
-use crate::packed::{BLOCK, Block, Blocks, PANEL, PackedMatrix, rolled};
+use crate::packed::{BLOCK, Block, PANEL, PackedMatrix, Panel, Panels, rolled};
 use crate::simd::Simd;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -153,18 +153,18 @@ impl Kernels {
         if let Some(residual) = epilogue.residual {
             expect_len("the residual", residual.len(), m * n)?;
         }
-        match &weights.blocks {
-            Blocks::Q8(blocks) => self.run(Gemm {
+        match &weights.panels {
+            Panels::Q8(panels) => self.run(Gemm {
                 n,
                 activations,
-                blocks,
+                panels,
                 out,
                 epilogue,
             }),
-            Blocks::Q4(blocks) => self.run(Gemm {
+            Panels::Q4(panels) => self.run(Gemm {
                 n,
                 activations,
-                blocks,
+                panels,
                 out,
                 epilogue,
             }),
@@ -176,7 +176,7 @@ impl Kernels {
 struct Gemm<'a, 'b, B> {
     n: usize,
     activations: &'a Scratch,
-    blocks: &'a [B],
+    panels: &'a [Panel<B>],
     out: &'a mut OutColumns<'b>,
     epilogue: Epilogue<'a>,
 }
@@ -221,8 +221,7 @@ impl<B: Block> Gemm<'_, '_, B> {
     ) {
         let activations: Tile<'_, ROWS> = self.activations.tile(row);
         let per_panel = activations.len();
-        let panels: [&[B]; PANELS] =
-            std::array::from_fn(|p| &self.blocks[(panel + p) * per_panel..][..per_panel]);
+        let panels: [&[B]; PANELS] = std::array::from_fn(|p| &self.panels[panel + p][..per_panel]);
         let mut sums = [[simd.splat(0.0); ROWS]; PANELS];
         for (b, activations) in activations.blocks().enumerate() {
             B::multiply_add(simd, panels.map(|panel| &panel[b]), activations, &mut sums);

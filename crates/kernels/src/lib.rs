@@ -21,8 +21,7 @@
 //!
 //! # A transformer layer with it
 //! - A linear layer is [`Kernels::gemm`], with its bias, GELU and the residual connection in the [`Epilogue`]; one row
-//!   (decoding) and few rows (beams) take their own paths inside. Queries, keys and values are one matrix: push the three
-//!   tensors into one [`PackedMatrixBuilder`] of 3 x d_model rows.
+//!   (decoding) and few rows (beams) take their own paths inside. Keys and values are one matrix: [`PackedMatrix::stack`].
 //! - [`Kernels::attention`] takes a head as columns of those projections ([`Head`]), so nothing is copied out. With
 //!   capture on, use [`Kernels::attention_scores`], [`Kernels::softmax_rows`] and [`Kernels::attention_context`].
 //! - [`Kernels::layer_norm`] adds a residual first if it's given one.

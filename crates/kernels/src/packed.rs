@@ -65,7 +65,7 @@ pub(crate) fn rolled(steps: usize) -> impl Iterator<Item = usize> {
     (0..steps).take(black_box(steps))
 }
 
-/// Eight columns of Q8_0. The weights are the signed operand of the dot product and the activations the 7-bit one,
+/// Eight columns of Q8_0. The weights are the signed operand of the dot product and the activations its steps,
 /// `x = offset + scale * q`; so each block also needs the sum of its weights, by which the offset counts.
 #[repr(C, align(32))]
 #[derive(Clone)]
@@ -133,7 +133,7 @@ impl Block for Q8Block {
     }
 }
 
-/// Eight columns of Q4_0. The nibbles are the 7-bit operand of the dot product, exactly, and the activations the signed
+/// Eight columns of Q4_0. The nibbles are the steps of the dot product, exactly, and the activations the signed
 /// one with all 8 bits, `x = scale * q`; the nibbles' bias of 8 is in `offset`, which is -8 times the sum of a row's x.
 #[repr(C, align(16))]
 #[derive(Clone)]
@@ -198,11 +198,15 @@ impl Block for Q4Block {
     }
 }
 
-/// The blocks of all panels, `[ceil(n / PANEL), k / BLOCK]`.
+/// A panel of eight columns: `[k / BLOCK]` blocks, in memory of its own, so that a matrix grows with the bytes that
+/// arrive, is never copied to grow, and can become a part of a larger one.
+pub(crate) type Panel<B> = Box<[B]>;
+
+/// All panels, `[ceil(n / PANEL)]`.
 #[derive(Clone)]
-pub(crate) enum Blocks {
-    Q8(Vec<Q8Block>),
-    Q4(Vec<Q4Block>),
+pub(crate) enum Panels {
+    Q8(Vec<Panel<Q8Block>>),
+    Q4(Vec<Panel<Q4Block>>),
 }
 
 /// A quantized weight matrix `[n, k]` (n output columns of k inputs, as a linear layer stores it), ready to multiply.
@@ -210,7 +214,7 @@ pub(crate) enum Blocks {
 pub struct PackedMatrix {
     n: usize,
     k: usize,
-    pub(crate) blocks: Blocks,
+    pub(crate) panels: Panels,
 }
 
 impl PackedMatrix {
@@ -259,18 +263,44 @@ impl PackedMatrix {
 
     /// The format that the weights are in.
     pub fn format(&self) -> Format {
-        match self.blocks {
-            Blocks::Q8(_) => Format::Q8_0,
-            Blocks::Q4(_) => Format::Q4_0,
+        match self.panels {
+            Panels::Q8(_) => Format::Q8_0,
+            Panels::Q4(_) => Format::Q4_0,
         }
     }
 
     /// Bytes of memory that the weights take.
     pub fn bytes(&self) -> usize {
-        match &self.blocks {
-            Blocks::Q8(blocks) => size_of_val(blocks.as_slice()),
-            Blocks::Q4(blocks) => size_of_val(blocks.as_slice()),
+        let block = match self.panels {
+            Panels::Q8(_) => size_of::<Q8Block>(),
+            Panels::Q4(_) => size_of::<Q4Block>(),
+        };
+        self.n.div_ceil(PANEL) * (self.k / BLOCK) * block
+    }
+
+    /// One matrix of the rows of all, moved and not copied: tensors with the same inputs in one multiplication.
+    ///
+    /// # Errors
+    /// The matrices themselves, where they differ in format or k, or one that isn't the last ends within a panel.
+    pub fn stack(parts: Vec<Self>) -> Result<Self, Vec<Self>> {
+        let fits = |pair: &[Self]| {
+            let (format, k) = (pair[0].format(), pair[0].k);
+            (format, k) == (pair[1].format(), pair[1].k) && pair[0].n.is_multiple_of(PANEL)
+        };
+        if parts.is_empty() || !parts.windows(2).all(fits) {
+            return Err(parts);
         }
+        let mut parts = parts.into_iter();
+        let first = parts.next().expect("there is at least one");
+        Ok(parts.fold(first, |mut stack, part| {
+            stack.n += part.n;
+            match (&mut stack.panels, part.panels) {
+                (Panels::Q8(panels), Panels::Q8(more)) => panels.extend(more),
+                (Panels::Q4(panels), Panels::Q4(more)) => panels.extend(more),
+                _ => unreachable!("they have one format"),
+            }
+            stack
+        }))
     }
 
     /// Writes row `row` of the tensor, dequantized, to `out` `[k]`: an embedding lookup.
@@ -282,9 +312,9 @@ impl PackedMatrix {
         if row >= self.n {
             return Err(KernelError::Row { row, n: self.n });
         }
-        match &self.blocks {
-            Blocks::Q8(blocks) => dequantize_row(blocks, row, out),
-            Blocks::Q4(blocks) => dequantize_row(blocks, row, out),
+        match &self.panels {
+            Panels::Q8(panels) => dequantize_row(&panels[row / PANEL], row, out),
+            Panels::Q4(panels) => dequantize_row(&panels[row / PANEL], row, out),
         }
         Ok(())
     }
@@ -302,18 +332,14 @@ impl std::fmt::Debug for PackedMatrix {
     }
 }
 
-fn dequantize_row<B: Block>(blocks: &[B], row: usize, out: &mut [f32]) {
-    let per_panel = out.len() / BLOCK;
-    let panel = &blocks[row / PANEL * per_panel..][..per_panel];
+fn dequantize_row<B: Block>(panel: &[B], row: usize, out: &mut [f32]) {
     for (block, out) in panel.iter().zip(out.chunks_exact_mut(BLOCK)) {
         out.copy_from_slice(&block.column(row % PANEL));
     }
 }
 
-/// Packs a matrix from bytes as they arrive, so that the file and the packed weights never both lie in memory whole.
-///
-/// The pieces may be cut anywhere. Tensors with the same inputs can be pushed one after the other to make one matrix of
-/// them: queries, keys and values in one multiplication.
+/// Packs a matrix from bytes as they arrive, so that the file and the packed weights never both lie in memory whole:
+/// memory is taken for eight rows when the first of them begins. The pieces may be cut anywhere.
 pub struct PackedMatrixBuilder {
     matrix: PackedMatrix,
     done: usize,
@@ -321,10 +347,10 @@ pub struct PackedMatrixBuilder {
 }
 
 impl PackedMatrixBuilder {
-    /// Room for a matrix `[n, k]`.
+    /// Nothing yet of a matrix `[n, k]`.
     ///
     /// # Errors
-    /// If k isn't a multiple of 32, a dimension is zero, or there's no room.
+    /// If k isn't a multiple of 32, or a dimension is zero.
     pub fn new(format: Format, n: usize, k: usize) -> Result<Self, KernelError> {
         if !k.is_multiple_of(BLOCK) {
             return Err(KernelError::Block { k });
@@ -332,13 +358,13 @@ impl PackedMatrixBuilder {
         let per_panel = k / BLOCK;
         let count = n.div_ceil(PANEL).checked_mul(per_panel);
         let count = count.filter(|&count| count > 0 && count.checked_mul(PANEL).is_some());
-        let count = count.ok_or(KernelError::Size { n, k })?;
-        let blocks = match format {
-            Format::Q8_0 => Blocks::Q8(filled(count)?),
-            Format::Q4_0 => Blocks::Q4(filled(count)?),
+        count.ok_or(KernelError::Size { n, k })?;
+        let panels = match format {
+            Format::Q8_0 => Panels::Q8(Vec::new()),
+            Format::Q4_0 => Panels::Q4(Vec::new()),
         };
         Ok(Self {
-            matrix: PackedMatrix { n, k, blocks },
+            matrix: PackedMatrix { n, k, panels },
             done: 0,
             partial: Vec::new(),
         })
@@ -347,7 +373,7 @@ impl PackedMatrixBuilder {
     /// Takes the next bytes of the tensor, in the file's format and order.
     ///
     /// # Errors
-    /// If they're more than the matrix has room for, or a scale isn't finite.
+    /// If they're more than the matrix takes, a scale isn't finite, or there's no room.
     pub fn push(&mut self, mut bytes: &[u8]) -> Result<(), KernelError> {
         let size = self.matrix.format().block_bytes();
         if !self.partial.is_empty() {
@@ -370,7 +396,7 @@ impl PackedMatrixBuilder {
     /// Takes the next values of the tensor, whole blocks of 32, and quantizes them.
     ///
     /// # Errors
-    /// If they aren't whole blocks, are more than the matrix has room for, aren't finite, or are too large.
+    /// If they aren't whole blocks, are more than the matrix takes, aren't finite, or are too large, or there's no room.
     pub fn push_f32(&mut self, values: &[f32]) -> Result<(), KernelError> {
         let (blocks, rest) = values.as_chunks::<BLOCK>();
         if !rest.is_empty() || !self.partial.is_empty() {
@@ -418,25 +444,35 @@ impl PackedMatrixBuilder {
             });
         }
         let per_panel = self.matrix.k / BLOCK;
-        let row = self.row();
-        let (index, column) = (row / PANEL * per_panel + self.done % per_panel, row % PANEL);
-        let finite = match &mut self.matrix.blocks {
-            Blocks::Q8(blocks) => blocks[index].set_column(column, bytes),
-            Blocks::Q4(blocks) => blocks[index].set_column(column, bytes),
+        let (row, index) = (self.row(), self.done % per_panel);
+        let finite = match &mut self.matrix.panels {
+            Panels::Q8(panels) => set_block(panels, per_panel, row, index, bytes)?,
+            Panels::Q4(panels) => set_block(panels, per_panel, row, index, bytes)?,
         };
         self.done += 1;
         finite.then_some(()).ok_or(KernelError::Scale { row })
     }
 }
 
-fn filled<B: Block>(count: usize) -> Result<Vec<B>, KernelError> {
-    let bytes = count.saturating_mul(size_of::<B>());
-    let mut blocks = Vec::new();
-    blocks
-        .try_reserve_exact(count)
-        .map_err(|_| KernelError::Memory { bytes })?;
-    blocks.resize(count, B::ZERO);
-    Ok(blocks)
+/// Writes block `index` of a row to its panel, which is added if it isn't there yet; false if its scale isn't finite.
+fn set_block<B: Block>(
+    panels: &mut Vec<Panel<B>>,
+    per_panel: usize,
+    row: usize,
+    index: usize,
+    bytes: &[u8],
+) -> Result<bool, KernelError> {
+    if row / PANEL == panels.len() {
+        let no_room = |_| KernelError::Memory {
+            bytes: per_panel.saturating_mul(size_of::<B>()),
+        };
+        let mut panel = Vec::new();
+        panel.try_reserve_exact(per_panel).map_err(no_room)?;
+        panel.resize(per_panel, B::ZERO);
+        panels.try_reserve(1).map_err(no_room)?;
+        panels.push(panel.into_boxed_slice());
+    }
+    Ok(panels[row / PANEL][index].set_column(row % PANEL, bytes))
 }
 
 /// Rounds 32 values to a Q8_0 block, as it would stand in a file; none if one isn't finite or out of range.

@@ -32,6 +32,11 @@ impl Kernels {
         Ok(())
     }
 
+    /// Logarithms of the softmax of `logits`, in place. What becomes of a NaN or an infinity depends on the machine.
+    pub fn log_softmax(self, logits: &mut [f32]) {
+        self.run(LogSoftmax(logits));
+    }
+
     /// Layer normalization of each row of `x` `[rows, gamma.len()]`, in place: first `residual` (the same shape) is
     /// added, then the row is brought to mean 0 and variance 1, then scaled by gamma and shifted by beta.
     ///
@@ -161,6 +166,33 @@ pub(crate) fn softmax<S: Simd>(simd: S, row: &mut [f32], mask: Option<&[u8]>) {
         simd.store(simd.mul(simd.load(vector), factor), vector);
     }
     math::store_padded(simd, simd.mul(last_vector, factor), last);
+}
+
+struct LogSoftmax<'a>(&'a mut [f32]);
+
+impl Job for LogSoftmax<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let (vectors, last) = self.0.as_chunks_mut::<LANES>();
+        let mut padded = [f32::NEG_INFINITY; LANES];
+        padded[..last.len()].copy_from_slice(last);
+        let mut largest = simd.load(&padded);
+        for vector in vectors.iter() {
+            largest = simd.max(simd.load(vector), largest);
+        }
+        let largest = simd.splat(simd.largest(largest));
+        let exp = |v| math::exp(simd, simd.sub(v, largest));
+        let sum = sum(simd, vectors, exp) + simd.sum(exp(simd.load(&padded)));
+        let log_sum = simd.splat(sum.ln());
+        // In this order nothing is lost where the logits are large and close together.
+        let shifted = |v| simd.sub(simd.sub(v, largest), log_sum);
+        for vector in vectors {
+            simd.store(shifted(simd.load(vector)), vector);
+        }
+        math::store_padded(simd, shifted(simd.load(&padded)), last);
+    }
 }
 
 struct LayerNorm<'a> {

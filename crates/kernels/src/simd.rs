@@ -20,6 +20,33 @@ pub(crate) const LANES: usize = 8;
 /// integer in the low bits of the float's own bits: rounding and conversion in one addition, alike everywhere.
 pub(crate) const ROUND: f32 = 12_582_912.0;
 
+/// The bytes from `least` to `most`: 127 of them beside zero at least, which every machine reads alike.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Steps {
+    pub(crate) least: f32,
+    pub(crate) most: f32,
+}
+
+impl Steps {
+    /// What every machine can do.
+    #[cfg(any(test, feature = "relaxed-simd"))]
+    pub(crate) const SEVEN_BITS: Self = Self {
+        least: 0.0,
+        most: 127.0,
+    };
+    /// The top bit is the sign.
+    pub(crate) const SIGNED: Self = Self {
+        least: -128.0,
+        most: 127.0,
+    };
+    /// The top bit counts 128.
+    #[cfg(any(test, target_arch = "x86_64", feature = "relaxed-simd"))]
+    pub(crate) const UNSIGNED: Self = Self {
+        least: 0.0,
+        most: 255.0,
+    };
+}
+
 /// One instruction set. Floats may differ between implementations by the rounding of a fused multiply-add; integers,
 /// and everything marked *exact*, may not differ at all.
 pub(crate) trait Simd: Copy {
@@ -83,9 +110,11 @@ pub(crate) trait Simd: Copy {
     fn load_nibbles(self, bytes: &[u8; 4 * LANES]) -> (Self::Bytes, Self::Bytes);
     /// The same four bytes in every lane.
     fn splat_bytes(self, quad: [i8; 4]) -> Self::Bytes;
-    /// Adds to each lane the dot product of its four bytes of `signed` with its four of `unsigned`, exact as long as
-    /// every byte of `unsigned` is 0 to 127: beyond 7 bits, instruction sets disagree on what the top bit means.
-    fn dot_add(self, sums: Self::I32, signed: Self::Bytes, unsigned: Self::Bytes) -> Self::I32;
+    /// Adds to each lane the dot product of its four bytes of `signed` with its four of `steps`, exact as long as
+    /// every byte of `steps` lies in [`Simd::steps`]. Beyond 7 bits, machines disagree on what the top bit means.
+    fn dot_add(self, sums: Self::I32, signed: Self::Bytes, steps: Self::Bytes) -> Self::I32;
+    /// What a byte of the second operand of [`Simd::dot_add`] may be.
+    fn steps(self) -> Steps;
 
     /// The sum of all lanes.
     #[inline(always)]

@@ -6,7 +6,7 @@
 use crate::activations::Scratch;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::packed::{quantize_q4_0, quantize_q8_0};
-use crate::simd::{LANES, ROUND, Simd};
+use crate::simd::{LANES, ROUND, Simd, Steps};
 use crate::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -129,6 +129,9 @@ fn check_gemm(seed: u64, format: Format, values: Values, m: usize, n: usize, k: 
     let bias = samples.floats(n, Values::Normal);
     let residual = samples.floats(m * n, Values::Normal);
 
+    // Where the machine reads but seven bits, its steps are twice as large.
+    let steps = |kernels: Kernels| kernels.run(CountSteps);
+    let count = Kernels::available().map(steps).fold(255.0, f64::min);
     let (mut exact, mut bounds) = (Vec::new(), Vec::new());
     for i in 0..m {
         for j in 0..n {
@@ -142,7 +145,7 @@ fn check_gemm(seed: u64, format: Format, values: Values, m: usize, n: usize, k: 
                     .iter()
                     .fold((f64::MAX, f64::MIN), |(a, b), &x| (a.min(x), b.max(x)));
                 let step = match format {
-                    Format::Q8_0 => (most - least) / 127.0,
+                    Format::Q8_0 => (most - least) / count,
                     Format::Q4_0 => most.max(-least) / 127.0,
                 };
                 let size = most.abs().max(least.abs());
@@ -167,7 +170,21 @@ fn check_gemm(seed: u64, format: Format, values: Values, m: usize, n: usize, k: 
     }
 }
 
-/// Quantized activations are the same bits on every instruction set.
+/// How many steps activations are quantized to.
+struct CountSteps;
+
+impl dispatch::Job for CountSteps {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> f64 {
+        let steps = simd.steps();
+        assert!([Steps::SEVEN_BITS, Steps::SIGNED, Steps::UNSIGNED].contains(&steps));
+        f64::from(steps.most - steps.least)
+    }
+}
+
+/// Quantized activations are the same steps on every instruction set that reads as many bits.
 fn check_quantize(seed: u64, format: Format, values: Values, m: usize, k: usize) {
     let samples = &mut Samples::new(seed);
     let (packed, _) = matrix(samples, format, 1, k);
@@ -177,6 +194,8 @@ fn check_quantize(seed: u64, format: Format, values: Values, m: usize, k: usize)
         kernels.quantize(&x, &packed, &mut scratch).unwrap();
         (kernels, scratch.bits())
     });
+    let all_bits = |&(kernels, _): &(Kernels, _)| kernels.run(CountSteps) == 255.0;
+    let quantized = quantized.filter(all_bits);
     let quantized: Vec<_> = quantized.collect();
     for (kernels, bits) in &quantized {
         assert!(
@@ -237,6 +256,48 @@ impl dispatch::Job for Exact<'_> {
         bits.extend([simd.largest(v), simd.smallest(v)].map(f32::to_bits));
         bits.push(simd.any(simd.less(v, w)).into());
         bits
+    }
+}
+
+/// All bytes that an instruction set says it takes are multiplied exactly: the extremes of both operands.
+#[test]
+fn the_eighth_bit_counts_as_the_machine_says() {
+    struct Dot(i8, i8);
+    impl dispatch::Job for Dot {
+        type Output = (Steps, [f32; LANES]);
+
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) -> Self::Output {
+            let (signed, steps) = (
+                simd.load_bytes(&[self.0; 4 * LANES]),
+                simd.splat_bytes([self.1; 4]),
+            );
+            let mut sums = [0.0; LANES];
+            let dot = simd.dot_add(simd.zero_i32(), signed, steps);
+            simd.store(simd.to_f32(dot), &mut sums);
+            (simd.steps(), sums)
+        }
+    }
+    for kernels in Kernels::available() {
+        for (signed, byte) in [
+            (-128, -1),
+            (127, -1),
+            (-128, -128),
+            (127, -128),
+            (-128, 127),
+        ] {
+            let (steps, sums) = kernels.run(Dot(signed, byte));
+            let value = match steps {
+                Steps::UNSIGNED => f32::from(byte as u8),
+                Steps::SIGNED => f32::from(byte),
+                _ => continue,
+            };
+            assert_eq!(
+                sums,
+                [4.0 * f32::from(signed) * value; LANES],
+                "{kernels:?}"
+            );
+        }
     }
 }
 
@@ -312,6 +373,22 @@ fn check_softmax(seed: u64, rows: usize, columns: usize, scale: f32) {
                 "{what}"
             );
         }
+    }
+}
+
+/// Log-softmax agrees with double precision; all lie below zero, and their exponentials sum to 1.
+fn check_log_softmax(seed: u64, columns: usize, offset: f32) {
+    let samples = &mut Samples::new(seed);
+    let logits: Vec<_> = (0..columns).map(|_| samples.normal() + offset).collect();
+    let exact: Vec<_> = logits.iter().map(|&logit| f64::from(logit)).collect();
+    let largest = exact.iter().copied().fold(f64::MIN, f64::max);
+    let sum: f64 = exact.iter().map(|logit| (logit - largest).exp()).sum();
+    let expected: Vec<_> = exact.iter().map(|l| l - largest - sum.ln()).collect();
+    for kernels in Kernels::available() {
+        let mut out = logits.clone();
+        kernels.log_softmax(&mut out);
+        let what = format!("{kernels:?} {columns} +{offset}");
+        assert_close(&what, &out, &expected, |_| 5e-6);
     }
 }
 
@@ -498,6 +575,14 @@ fn softmax_holds_on_a_table_of_shapes() {
     for (seed, columns) in [1, 2, 7, 8, 9, 16, 33, 128].into_iter().enumerate() {
         check_softmax(seed as u64, 5, columns, 1.0);
         check_softmax(seed as u64, 2, columns, 300.0);
+    }
+}
+
+#[test]
+fn log_softmax_holds_on_a_table_of_shapes() {
+    for (seed, columns) in [1, 2, 7, 8, 9, 16, 31, 1000].into_iter().enumerate() {
+        check_log_softmax(seed as u64, columns, 0.0);
+        check_log_softmax(seed as u64, columns, 1000.0);
     }
 }
 
@@ -722,9 +807,12 @@ fn the_largest_floats_quantize() {
         for kernels in Kernels::available() {
             kernels.quantize(&x, &packed, &mut scratch).unwrap();
             let (quads, scale) = scratch.bits();
-            let least = if format == Format::Q8_0 { 0 } else { -127 };
+            let (least, most) = match format {
+                Format::Q8_0 => (0, kernels.run(CountSteps) as i16),
+                Format::Q4_0 => (-127, 127),
+            };
             assert!(
-                quads.iter().all(|quad| *quad == [127, least, 127, least]),
+                quads.iter().all(|quad| *quad == [most, least, most, least]),
                 "{kernels:?}"
             );
             assert!(f32::from_bits(scale[0]).is_finite());
@@ -832,6 +920,44 @@ fn blocks_of_a_file_are_read_as_it_defines_them() {
     packed.dequantize_row(0, &mut row).unwrap();
     let nibble = |i: usize| if i < 16 { i as f32 } else { 31.0 - i as f32 };
     assert_eq!(row, std::array::from_fn(|i| (nibble(i) - 8.0) * -2.0));
+}
+
+#[test]
+fn a_stack_multiplies_as_its_parts_do() {
+    let samples = &mut Samples::new(1);
+    let (k, x) = (64, samples.floats(3 * 64, Values::Normal));
+    for format in [Format::Q8_0, Format::Q4_0] {
+        let mut part = |n: usize| {
+            let mut builder = PackedMatrixBuilder::new(format, n, k).unwrap();
+            builder
+                .push_f32(&samples.floats(n * k, Values::Normal))
+                .unwrap();
+            builder.finish().unwrap()
+        };
+        let (a, b) = (part(16), part(11));
+        let product = |weights: &PackedMatrix| {
+            let mut out = vec![0.0; 3 * weights.n()];
+            let scratch = &mut Scratch::default();
+            let none = Epilogue::default();
+            Kernels::detect()
+                .gemm(&x, weights, &mut out, none, scratch)
+                .unwrap();
+            out
+        };
+        let (of_a, of_b) = (product(&a), product(&b));
+        let rows = of_a.chunks(16).zip(of_b.chunks(11));
+        let expected: Vec<f32> = rows.flat_map(|(a, b)| [a, b].concat()).collect();
+        assert_eq!(
+            product(&PackedMatrix::stack(vec![a.clone(), b.clone()]).unwrap()),
+            expected
+        );
+        let back = PackedMatrix::stack(vec![b, a]).unwrap_err();
+        assert_eq!(back.len(), 2, "eleven columns end within a panel");
+    }
+    let other = PackedMatrix::from_f32(&[0.0; 32], 1, 32).unwrap();
+    let wider = PackedMatrix::from_f32(&[0.0; 8 * 64], 8, 64).unwrap();
+    assert!(PackedMatrix::stack(vec![wider, other]).is_err());
+    assert!(PackedMatrix::stack(Vec::new()).is_err());
 }
 
 #[test]

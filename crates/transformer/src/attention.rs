@@ -1,17 +1,18 @@
 //! Multi-head attention: one implementation for self-, causal and cross-attention.
 
-use candle_core::{D, Tensor};
+use candle_core::{Device, Tensor};
 
 use crate::capture::{AttentionKind, AttentionRecord, Capture};
-use crate::{AttentionMask, Linear, Result};
+use crate::compute::{Head, HeadMut, kernels, values, with_attention_scratch};
+use crate::{AttentionMask, Error, Linear, Result};
 
-/// Keys and values, split into heads: `[batch, heads, keys, head_dim]` each.
+/// Keys and values as the projection writes them: heads lie side by side in a row, and are never moved.
 #[derive(Clone, Debug)]
 pub struct KeyValue {
-    /// What queries are compared with.
-    pub key: Tensor,
-    /// What the weights average.
-    pub value: Tensor,
+    /// `[batch, rows, 2 * d_model]`: what queries are compared with, then what the weights average.
+    pub states: Tensor,
+    /// How many rows of each batch count; the rest is room for later ones.
+    pub positions: usize,
 }
 
 /// What one attention works on. Self-attention passes the keys of its own states, a decoder with a cache
@@ -27,30 +28,31 @@ pub struct AttentionInput<'a> {
     pub capture: Option<(&'a mut Capture, AttentionKind, usize)>,
 }
 
-/// Scaled dot-product attention in several heads, with its four projections.
+/// Scaled dot-product attention in several heads, with its projections.
 #[derive(Clone, Debug)]
 pub struct MultiHeadAttention {
     query: Linear,
-    key: Linear,
-    value: Linear,
+    key_value: Linear,
     output: Linear,
     heads: usize,
-    head_dim: usize,
+    d_model: usize,
 }
 
 impl MultiHeadAttention {
+    /// `key_value` gives a key and behind it a value; `heads` divides `d_model`.
     pub(crate) fn new(
-        [query, key, value, output]: [Linear; 4],
+        query: Linear,
+        key_value: Linear,
+        output: Linear,
         heads: usize,
-        head_dim: usize,
+        d_model: usize,
     ) -> Self {
         Self {
             query,
-            key,
-            value,
+            key_value,
             output,
             heads,
-            head_dim,
+            d_model,
         }
     }
 
@@ -60,8 +62,8 @@ impl MultiHeadAttention {
     /// `Engine` where the shapes don't fit.
     pub fn key_value(&self, states: &Tensor) -> Result<KeyValue> {
         Ok(KeyValue {
-            key: self.split_heads(&self.key.forward(states)?)?,
-            value: self.split_heads(&self.value.forward(states)?)?,
+            states: self.key_value.forward(states)?,
+            positions: states.dim(1)?,
         })
     }
 
@@ -72,70 +74,74 @@ impl MultiHeadAttention {
     pub fn forward(&self, input: AttentionInput<'_>) -> Result<Tensor> {
         let AttentionInput {
             hidden_states,
-            key_value: KeyValue { key, value },
+            key_value,
             mask,
             capture,
         } = input;
-        let device = hidden_states.device();
-        let (batch, queries, _) = hidden_states.dims3()?;
-        let scale = (self.head_dim as f64).powf(-0.5);
-        let query = (self.split_heads(&self.query.forward(hidden_states)?)? * scale)?;
+        let queries = self.query.forward(hidden_states)?;
+        let (batch, rows, _) = queries.dims3()?;
+        let (key_batch, key_rows, width) = key_value.states.dims3()?;
+        if width != 2 * self.d_model || (key_batch != 1 && key_batch != batch) {
+            return Err(Error::engine("The keys are for other queries."));
+        }
+        let shared = key_batch == 1;
+        let (query_values, key_values) = (values(&queries)?, values(&key_value.states)?);
+        let mut context = vec![0.; query_values.len()];
 
-        let shared = key.dim(0)? == 1 && batch > 1;
-        let folded = if shared {
-            // [batch, heads, queries, dim] -> [1, heads, batch * queries, dim]
-            let rows = (1, self.heads, batch * queries, self.head_dim);
-            query.transpose(0, 1)?.contiguous()?.reshape(rows)?
-        } else {
-            query
+        let allowed = (!mask.is_all_allowed()).then(|| mask.allowed());
+        // One pass over shared keys serves the whole batch, unless rows are told apart by a mask or a recording.
+        let (passes, rows) = match shared && allowed.is_none() && capture.is_none() {
+            true => (1, batch * rows),
+            false => (batch, rows),
         };
-        let scores = folded.matmul(&key.t()?)?;
-        let scores = if shared {
-            let shape = (self.heads, batch, queries, mask.keys());
-            scores.reshape(shape)?.transpose(0, 1)?.contiguous()?
-        } else {
-            scores
-        };
-
-        let masked = if mask.is_all_allowed() {
-            scores.clone()
-        } else {
-            scores.broadcast_add(&mask.additive(device)?)?
-        };
-        let mut weights = candle_nn::ops::softmax_last_dim(&masked)?;
-        if let Some(live) = mask.live_rows(device)? {
-            weights = weights.broadcast_mul(&live)?;
+        let mut recording = capture.is_some().then(|| {
+            let cells = vec![0.; batch * self.heads * rows * key_value.positions];
+            (cells.clone(), cells)
+        });
+        let head_dim = self.d_model / self.heads;
+        let scale = (head_dim as f32).powf(-0.5);
+        for pass in 0..passes {
+            let at = pass * rows * self.d_model;
+            let key_at = if shared { 0 } else { pass * key_rows * width };
+            for head in 0..self.heads {
+                let columns = head * head_dim..(head + 1) * head_dim;
+                let value_columns = self.d_model + columns.start..self.d_model + columns.end;
+                let keys =
+                    |columns| Head::new(&key_values[key_at..], key_value.positions, width, columns);
+                let (keys, values) = (keys(columns.clone())?, keys(value_columns)?);
+                let queries = Head::new(&query_values[at..], rows, self.d_model, columns.clone())?;
+                let context = HeadMut::new(&mut context[at..], rows, self.d_model, columns)?;
+                let kernels = kernels();
+                with_attention_scratch(|scratch| match &mut recording {
+                    None => {
+                        kernels.attention(queries, keys, values, allowed, scale, context, scratch)
+                    }
+                    Some((scores, weights)) => {
+                        let cells = rows * key_value.positions;
+                        let at = (pass * self.heads + head) * cells;
+                        let (scores, weights) =
+                            (&mut scores[at..][..cells], &mut weights[at..][..cells]);
+                        kernels.attention_scores(queries, keys, scale, scores, scratch)?;
+                        weights.copy_from_slice(scores);
+                        kernels.softmax_rows(weights, key_value.positions, allowed)?;
+                        kernels.attention_context(weights, values, context, scratch)
+                    }
+                })?;
+            }
         }
 
-        let context = if shared {
-            let rows = (1, self.heads, batch * queries, mask.keys());
-            let folded = weights.transpose(0, 1)?.contiguous()?.reshape(rows)?;
-            let shape = (self.heads, batch, queries, self.head_dim);
-            folded.matmul(value)?.reshape(shape)?.transpose(0, 1)?
-        } else {
-            weights.matmul(value)?
-        };
-        let context = context
-            .transpose(1, 2)?
-            .contiguous()?
-            .flatten_from(D::Minus2)?;
-
-        if let Some((capture, kind, layer)) = capture {
+        if let (Some((capture, kind, layer)), Some((scores, weights))) = (capture, recording) {
+            let shape = (batch, self.heads, rows, key_value.positions);
+            let tensor = |cells| Tensor::from_vec(cells, shape, &Device::Cpu);
             capture.records.push(AttentionRecord {
                 kind,
                 layer,
                 mask: mask.clone(),
-                scores,
-                weights,
+                scores: tensor(scores)?,
+                weights: tensor(weights)?,
             });
         }
+        let context = Tensor::from_vec(context, queries.shape(), &Device::Cpu)?;
         self.output.forward(&context)
-    }
-
-    /// `[batch, positions, d_model]` to `[batch, heads, positions, head_dim]`.
-    fn split_heads(&self, states: &Tensor) -> Result<Tensor> {
-        let (batch, positions, _) = states.dims3()?;
-        let shape = (batch, positions, self.heads, self.head_dim);
-        Ok(states.reshape(shape)?.transpose(1, 2)?.contiguous()?)
     }
 }

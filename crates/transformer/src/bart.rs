@@ -9,8 +9,8 @@ use serde::Deserialize;
 use crate::generation::{GenerationConfig, TokenIds};
 use crate::{
     Activation, AttentionInput, AttentionKind, AttentionMask, Capture, Embedding, Error, HeadKind,
-    HeadSpec, KeyValue, KvCache, LayerNorm, Linear, MaskPattern, ModelFile, MultiHeadAttention,
-    Result, TaskSpec, Tokenizer, Weights,
+    HeadSpec, KvCache, LayerNorm, Linear, MaskPattern, ModelFile, MultiHeadAttention, Result,
+    TaskSpec, Tokenizer, Weights,
 };
 
 /// Rows before the first position in the table of learned positions, a habit of the original code.
@@ -396,7 +396,7 @@ impl Residual {
             Ok((hidden_states + sublayer(&self.norm.forward(hidden_states)?)?)?)
         } else {
             self.norm
-                .forward(&(hidden_states + sublayer(hidden_states)?)?)
+                .forward_sum(sublayer(hidden_states)?, hidden_states)
         }
     }
 }
@@ -418,8 +418,8 @@ impl FeedForward {
     }
 
     fn forward(&self, hidden_states: &Tensor) -> Result<Tensor> {
-        let inner = self.activation.forward(&self.fc1.forward(hidden_states)?)?;
-        self.fc2.forward(&inner)
+        self.fc2
+            .forward(&self.fc1.activated(hidden_states, self.activation)?)
     }
 }
 
@@ -560,8 +560,8 @@ impl Decoder {
     ) -> Result<Tensor> {
         let (first, new) = (cache.positions(), ids.len() / batch);
         let self_mask = masks.decoder.matrix(first, new, first + new)?;
-        let source: KeyValue = cache.cross_attention(0).clone();
-        let cross_mask = masks.cross.matrix(first, new, source.key.dim(2)?)?;
+        let source = cache.cross_attention(0).positions;
+        let cross_mask = masks.cross.matrix(first, new, source)?;
         let mut hidden_states = self.embeddings.forward(ids, batch, first)?;
         for (index, layer) in self.layers.iter().enumerate() {
             hidden_states = layer.self_attn_layer_norm.around(&hidden_states, |x| {

@@ -336,9 +336,9 @@ impl Layer {
             mask,
             capture,
         })?;
-        let hidden_states = self.attention_norm.forward(&(attended + hidden_states)?)?;
-        let inner = self.act.forward(&self.up.forward(&hidden_states)?)?;
+        let hidden_states = self.attention_norm.forward_sum(attended, hidden_states)?;
+        let inner = self.up.activated(&hidden_states, self.act)?;
         self.output_norm
-            .forward(&(self.down.forward(&inner)? + &hidden_states)?)
+            .forward_sum(self.down.forward(&inner)?, &hidden_states)
     }
 }

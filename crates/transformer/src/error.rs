@@ -46,6 +46,15 @@ impl Error {
         Self::new(ErrorKind::Unsupported, message, next_step)
     }
 
+    /// There is no room.
+    pub fn memory(message: impl Into<String>) -> Self {
+        Self::new(
+            ErrorKind::Memory,
+            message,
+            "Dispose of models, close other pages, or use a smaller model.",
+        )
+    }
+
     /// The request makes no sense.
     pub fn input(message: impl Into<String>, next_step: impl Into<String>) -> Self {
         Self::new(ErrorKind::Input, message, next_step)

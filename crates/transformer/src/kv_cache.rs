@@ -4,18 +4,21 @@ use candle_core::Tensor;
 
 use crate::{KeyValue, Result};
 
+/// Positions that there is room for at least.
+const LEAST: usize = 16;
+
 /// Keys and values for one input. The cross-attention's are projected once and serve every beam; the
 /// self-attention's grow with each token, one batch row for each beam.
 #[derive(Debug)]
 pub struct KvCache {
     cross_attention: Vec<KeyValue>,
-    self_attention: Vec<Option<Buffer>>,
+    /// `[batch, room, 2 * d_model]`.
+    self_attention: Vec<Option<Tensor>>,
     positions: usize,
 }
 
 impl KvCache {
-    /// An empty memory over an encoder's output: for each decoder layer its keys and values,
-    /// `[1, heads, source positions, head_dim]`.
+    /// An empty memory over an encoder's output: for each decoder layer its keys and values, in a batch of one.
     pub fn new(cross_attention: Vec<KeyValue>) -> Self {
         Self {
             self_attention: cross_attention.iter().map(|_| None).collect(),
@@ -34,21 +37,27 @@ impl KvCache {
         &self.cross_attention[layer]
     }
 
-    /// Adds the newest positions of one layer, `[batch, heads, new, head_dim]`, and gives back everything so
-    /// far, `[batch, heads, positions + new, head_dim]`.
+    /// Adds the newest positions of one layer, one batch row for each hypothesis, and gives back everything so far.
     ///
     /// # Errors
     /// `Engine` where the shapes don't fit what is there.
     pub fn append(&mut self, layer: usize, new: &KeyValue) -> Result<KeyValue> {
-        let end = self.positions + new.key.dim(2)?;
-        let buffer = match self.self_attention[layer].take() {
-            Some(buffer) => buffer.grown(self.positions, end)?,
-            None => Buffer::with_room(new, end)?,
+        let end = self.positions + new.positions;
+        let states = match self.self_attention[layer].take() {
+            Some(states) if end <= states.dim(1)? => states,
+            Some(states) => {
+                let larger = with_room(&states, end)?;
+                larger.slice_set(&states, 1, 0)?;
+                larger
+            }
+            None => with_room(&new.states, end)?,
         };
-        buffer.write(new, self.positions)?;
-        let so_far = buffer.first(end)?;
-        self.self_attention[layer] = Some(buffer);
-        Ok(so_far)
+        states.slice_set(&new.states, 1, self.positions)?;
+        self.self_attention[layer] = Some(states.clone());
+        Ok(KeyValue {
+            states,
+            positions: end,
+        })
     }
 
     /// Every layer has appended `new` positions.
@@ -61,71 +70,23 @@ impl KvCache {
     /// # Errors
     /// `Engine` where a parent isn't there.
     pub fn reorder(&mut self, parents: &[u32]) -> Result<()> {
-        for buffer in self.self_attention.iter_mut().flatten() {
-            buffer.select(parents)?;
+        for states in self.self_attention.iter_mut().flatten() {
+            let unchanged = parents.len() == states.dim(0)?
+                && (0..).zip(parents).all(|(row, &parent)| row == parent);
+            if !unchanged {
+                *states = states.index_select(&Tensor::new(parents, states.device())?, 0)?;
+            }
         }
         Ok(())
     }
 }
 
-/// Room for more positions than there are, so that a token costs one row and not a copy of all before it.
-#[derive(Debug)]
-struct Buffer(KeyValue);
-
-impl Buffer {
-    const LEAST: usize = 16;
-
-    /// Zeros for at least `positions`, otherwise shaped like `example`.
-    fn with_room(example: &KeyValue, positions: usize) -> Result<Self> {
-        let capacity = positions.next_power_of_two().max(Self::LEAST);
-        let zeros = |like: &Tensor| -> Result<Tensor> {
-            let (batch, heads, _, head_dim) = like.dims4()?;
-            Ok(Tensor::zeros(
-                (batch, heads, capacity, head_dim),
-                like.dtype(),
-                like.device(),
-            )?)
-        };
-        Ok(Self(KeyValue {
-            key: zeros(&example.key)?,
-            value: zeros(&example.value)?,
-        }))
-    }
-
-    /// Itself, or a larger one with the first `used` positions copied, where `needed` don't fit.
-    fn grown(self, used: usize, needed: usize) -> Result<Self> {
-        if needed <= self.0.key.dim(2)? {
-            return Ok(self);
-        }
-        let larger = Self::with_room(&self.0, needed)?;
-        let old = self.first(used)?;
-        larger.write(&old, 0)?;
-        Ok(larger)
-    }
-
-    fn write(&self, new: &KeyValue, at: usize) -> Result<()> {
-        self.0.key.slice_set(&new.key.contiguous()?, 2, at)?;
-        self.0.value.slice_set(&new.value.contiguous()?, 2, at)?;
-        Ok(())
-    }
-
-    fn first(&self, positions: usize) -> Result<KeyValue> {
-        Ok(KeyValue {
-            key: self.0.key.narrow(2, 0, positions)?,
-            value: self.0.value.narrow(2, 0, positions)?,
-        })
-    }
-
-    fn select(&mut self, rows: &[u32]) -> Result<()> {
-        let unchanged = rows.len() == self.0.key.dim(0)?
-            && rows.iter().enumerate().all(|(i, &row)| i == row as usize);
-        if !unchanged {
-            let rows = Tensor::new(rows, self.0.key.device())?;
-            self.0.key = self.0.key.index_select(&rows, 0)?;
-            self.0.value = self.0.value.index_select(&rows, 0)?;
-        }
-        Ok(())
-    }
+/// Zeros for at least `positions`, in every other dimension as large as `example`: room for more than there are, so that
+/// a token costs one row and not a copy of all before it.
+fn with_room(example: &Tensor, positions: usize) -> Result<Tensor> {
+    let (batch, _, width) = example.dims3()?;
+    let shape = (batch, positions.next_power_of_two().max(LEAST), width);
+    Ok(Tensor::zeros(shape, example.dtype(), example.device())?)
 }
 
 #[cfg(test)]
@@ -136,20 +97,22 @@ mod tests {
 
     fn position(rows: &[f32]) -> KeyValue {
         let key = Tensor::new(rows, &Device::Cpu).unwrap();
-        let key = key.reshape((rows.len(), 1, 1, 1)).unwrap();
+        let key = key.reshape((rows.len(), 1, 1)).unwrap();
+        let value = key.neg().unwrap();
         KeyValue {
-            value: key.neg().unwrap(),
-            key,
+            states: Tensor::cat(&[key, value], 2).unwrap(),
+            positions: 1,
         }
     }
 
-    fn values(tensor: &Tensor) -> Vec<Vec<f32>> {
-        let (batch, _, positions, _) = tensor.dims4().unwrap();
-        tensor
-            .reshape((batch, positions))
-            .unwrap()
-            .to_vec2()
-            .unwrap()
+    /// The keys of each row; the values are their negatives.
+    fn keys(key_value: &KeyValue) -> Vec<Vec<f32>> {
+        let states = key_value.states.narrow(1, 0, key_value.positions).unwrap();
+        let part = |column| states.narrow(2, column, 1).unwrap().squeeze(2).unwrap();
+        let [keys, values] = [part(0), part(1).neg().unwrap()];
+        let keys = keys.to_vec2::<f32>().unwrap();
+        assert_eq!(keys, values.to_vec2::<f32>().unwrap());
+        keys
     }
 
     #[test]
@@ -161,9 +124,7 @@ mod tests {
             cache.advance(1);
         }
         let expected: Vec<f32> = (0..40).map(|i| i as f32).collect();
-        let so_far = so_far.unwrap();
-        assert_eq!(values(&so_far.key)[0], expected);
-        assert_eq!(values(&so_far.value.neg().unwrap())[0], expected);
+        assert_eq!(keys(&so_far.unwrap())[0], expected);
         assert_eq!(cache.positions(), 40);
     }
 
@@ -178,8 +139,8 @@ mod tests {
         cache.reorder(&[2, 0, 2]).unwrap();
         let so_far = cache.append(0, &position(&[4., 5., 6.])).unwrap();
         let expected = [[0., 3., 4.], [0., 1., 5.], [0., 3., 6.]];
-        assert_eq!(values(&so_far.key), expected);
-        assert_eq!(values(&cache.cross_attention(0).key), [[9.]]);
+        assert_eq!(keys(&so_far), expected);
+        assert_eq!(keys(cache.cross_attention(0)), [[9.]]);
         assert!(cache.reorder(&[3]).is_err());
     }
 }

@@ -2,23 +2,76 @@
 
 use std::sync::Arc;
 
-use candle_core::quantized::{QMatMul, QTensor};
-use candle_core::{Device, Module, Tensor};
+use candle_core::quantized::QMatMul;
+use candle_core::{D, Module, Tensor};
 use serde::Deserialize;
+use unmask_kernels::{Activation as Fused, PackedMatrix};
 
-use crate::{Error, Result};
+use crate::compute::{Kernels, TopK, in_place, kernels, matmul, matmul_top_k, values};
+use crate::{Error, Matrix, Result};
 
 /// `x · Wᵀ + b` with quantized or plain weights `[out, in]`.
 #[derive(Clone, Debug)]
 pub struct Linear {
-    weight: QMatMul,
+    product: Product,
     bias: Option<Tensor>,
 }
 
+/// Who multiplies, and with what.
+#[derive(Clone, Debug)]
+enum Product {
+    Packed(Arc<PackedMatrix>),
+    Plain(QMatMul),
+    /// The outputs of several, side by side.
+    Stack(Vec<Product>),
+}
+
+impl Product {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::Packed(weights) => matmul(x, weights, None, Fused::None),
+            Self::Plain(weights) => Ok(weights.forward(&x.contiguous()?)?),
+            Self::Stack(parts) => {
+                let parts = parts.iter().map(|part| part.forward(x));
+                Ok(Tensor::cat(&parts.collect::<Result<Vec<_>>>()?, D::Minus1)?)
+            }
+        }
+    }
+
+    /// All of them in one multiplication, where their formats are the same.
+    fn stack(parts: Vec<Self>) -> Self {
+        if !parts.iter().all(|part| matches!(part, Self::Packed(_))) {
+            return Self::Stack(parts);
+        }
+        let packed = parts.into_iter().filter_map(|part| match part {
+            Self::Packed(weights) => Some(Arc::unwrap_or_clone(weights)),
+            _ => None,
+        });
+        match PackedMatrix::stack(packed.collect()) {
+            Ok(weights) => Self::Packed(Arc::new(weights)),
+            Err(parts) => Self::Stack(parts.into_iter().map(Arc::new).map(Self::Packed).collect()),
+        }
+    }
+}
+
 impl Linear {
-    pub(crate) fn new(weight: Arc<QTensor>, bias: Option<Tensor>) -> Result<Self> {
-        let weight = QMatMul::from_arc(weight)?;
-        Ok(Self { weight, bias })
+    pub(crate) fn new(weight: Matrix, bias: Option<Tensor>) -> Result<Self> {
+        let product = match weight {
+            Matrix::Packed(weights) => Product::Packed(weights),
+            Matrix::Plain(weights) => Product::Plain(QMatMul::from_arc(weights)?),
+        };
+        Ok(Self { product, bias })
+    }
+
+    /// One layer whose outputs are those of two that read the same, side by side.
+    pub(crate) fn stack(a: Self, b: Self) -> Result<Self> {
+        let bias = match (a.bias, b.bias) {
+            (Some(a), Some(b)) => Some(Tensor::cat(&[a, b], 0)?),
+            (None, None) => None,
+            _ => return Err(Error::engine("Of two stacked layers only one has a bias.")),
+        };
+        let product = Product::stack(vec![a.product, b.product]);
+        Ok(Self { product, bias })
     }
 
     /// `[.., in]` to `[.., out]`.
@@ -26,27 +79,55 @@ impl Linear {
     /// # Errors
     /// `Engine` where the shapes don't fit.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let y = self.weight.forward(&x.contiguous()?)?;
-        Ok(match &self.bias {
-            Some(bias) => y.broadcast_add(bias)?,
-            None => y,
-        })
+        match (&self.product, &self.bias) {
+            (Product::Packed(weights), bias) => matmul(x, weights, bias.as_ref(), Fused::None),
+            (product, Some(bias)) => Ok(product.forward(x)?.broadcast_add(bias)?),
+            (product, None) => product.forward(x),
+        }
+    }
+
+    /// `activation` of [`Linear::forward`].
+    ///
+    /// # Errors
+    /// As [`Linear::forward`].
+    pub fn activated(&self, x: &Tensor, activation: Activation) -> Result<Tensor> {
+        match (&self.product, activation) {
+            (Product::Packed(weights), Activation::Gelu) => {
+                matmul(x, weights, self.bias.as_ref(), Fused::Gelu)
+            }
+            _ => activation.forward(self.forward(x)?),
+        }
+    }
+
+    /// The `count` highest outputs of each row of `x`, `[rows, in]`; where it goes, without all of them in memory.
+    ///
+    /// # Errors
+    /// As [`Linear::forward`].
+    pub fn top_k(&self, x: &Tensor, count: usize) -> Result<Vec<TopK>> {
+        if let Product::Packed(weights) = &self.product {
+            return matmul_top_k(x, weights, self.bias.as_ref(), count);
+        }
+        let outputs = self.forward(x)?;
+        let width = outputs.dim(D::Minus1)?.max(1);
+        let rows = values(&outputs)?;
+        let rows = rows.chunks_exact(width);
+        Ok(rows.map(|row| kernels().top_k(row, count)).collect())
     }
 }
 
 /// Rows of a table `[rows, hidden]`, kept quantized and decoded one by one.
 #[derive(Clone, Debug)]
 pub struct Embedding {
-    table: Arc<QTensor>,
+    table: Matrix,
 }
 
 impl Embedding {
-    pub(crate) fn new(table: Arc<QTensor>) -> Self {
+    pub(crate) fn new(table: Matrix) -> Self {
         Self { table }
     }
 
     /// The table itself, for output layers that are tied to it.
-    pub fn table(&self) -> Arc<QTensor> {
+    pub fn table(&self) -> Matrix {
         self.table.clone()
     }
 
@@ -55,13 +136,13 @@ impl Embedding {
     /// # Errors
     /// `Integrity` where an id is not in the table: tokenizer and weights come from the same file.
     pub fn forward(&self, ids: &[u32]) -> Result<Tensor> {
-        let rows = self.table.shape().dims()[0];
+        let rows = self.table.shape()[0];
         if let Some(id) = ids.iter().find(|&&id| id as usize >= rows) {
             return Err(Error::integrity(format!(
                 "The token {id} has no row in an embedding table of {rows} rows."
             )));
         }
-        Ok(self.table.embedding(&Tensor::new(ids, &Device::Cpu)?)?)
+        self.table.rows(ids)
     }
 }
 
@@ -83,12 +164,23 @@ impl LayerNorm {
     /// # Errors
     /// `Engine` where the shapes don't fit.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(candle_nn::ops::layer_norm(
-            &x.contiguous()?,
-            &self.weight,
-            &self.bias,
-            self.eps as f32,
-        )?)
+        self.normalize(x.copy()?, None)
+    }
+
+    /// Normalises `x + residual`, in the memory of `x`, which nobody else may hold.
+    ///
+    /// # Errors
+    /// `Engine` where the shapes don't fit.
+    pub fn forward_sum(&self, x: Tensor, residual: &Tensor) -> Result<Tensor> {
+        let residual = residual.contiguous()?;
+        self.normalize(x, Some(&values(&residual)?))
+    }
+
+    fn normalize(&self, x: Tensor, residual: Option<&[f32]>) -> Result<Tensor> {
+        let (gamma, beta) = (values(&self.weight)?, values(&self.bias)?);
+        in_place(x, |x| {
+            kernels().layer_norm(x, residual, &gamma, &beta, self.eps as f32)
+        })
     }
 }
 
@@ -112,17 +204,23 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// Element by element.
+    /// Element by element, in the memory of `x`, which nobody else may hold.
     ///
     /// # Errors
     /// `Engine` where candle fails.
-    pub fn forward(self, x: &Tensor) -> Result<Tensor> {
+    pub fn forward(self, x: Tensor) -> Result<Tensor> {
+        let run = |f: fn(Kernels, &mut [f32])| {
+            in_place(x.clone(), |x| {
+                f(kernels(), x);
+                Ok(())
+            })
+        };
         Ok(match self {
-            Self::Gelu => x.gelu_erf()?,
+            Self::Gelu => run(Kernels::gelu)?,
+            Self::Tanh => run(Kernels::tanh)?,
             Self::GeluNew => x.gelu()?,
             Self::Relu => x.relu()?,
             Self::Silu => x.silu()?,
-            Self::Tanh => x.tanh()?,
         })
     }
 }

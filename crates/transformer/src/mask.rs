@@ -1,7 +1,5 @@
 //! Which positions may attend to which: one type for bidirectional, causal, cross, padding and custom masks.
 
-use candle_core::{Device, Tensor};
-
 use crate::{Error, Result};
 
 /// The rule behind a mask; [`MaskPattern::matrix`] draws it for a given size.
@@ -133,31 +131,6 @@ impl AttentionMask {
             keys,
             allowed,
         })
-    }
-
-    /// What is added to the scores `[queries, keys]`: 0 where allowed, the lowest finite f32 where not.
-    /// Finite, so that a row in which everything is forbidden stays free of NaN.
-    pub(crate) fn additive(&self, device: &Device) -> Result<Tensor> {
-        let values: Vec<f32> = self
-            .allowed
-            .iter()
-            .map(|&cell| if cell == 1 { 0. } else { f32::MIN })
-            .collect();
-        Ok(Tensor::from_vec(values, (self.queries, self.keys), device)?)
-    }
-
-    /// 1 for each query that may attend to something, 0 for the others, `[queries, 1]`; none where all may.
-    /// A row in which everything is forbidden attends to nothing: its weights are defined as zero.
-    pub(crate) fn live_rows(&self, device: &Device) -> Result<Option<Tensor>> {
-        let live: Vec<f32> = self
-            .allowed
-            .chunks(self.keys.max(1))
-            .map(|row| if row.contains(&1) { 1. } else { 0. })
-            .collect();
-        if live.iter().all(|&row| row == 1.) {
-            return Ok(None);
-        }
-        Ok(Some(Tensor::from_vec(live, (self.queries, 1), device)?))
     }
 }
 

@@ -6,7 +6,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use unmask_gguf::{Decoder, Header, Limits, StreamError};
 
-use crate::{Error, Result, Weights};
+use crate::matrix::MatrixReader;
+use crate::{Error, MatMul, Result, Weights};
 
 /// A task head that the file says it carries.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -180,30 +181,40 @@ impl ModelFile {
     }
 }
 
-/// Builds a [`ModelFile`] from bytes that arrive in chunks: never more than one tensor waits for its end.
+/// Builds a [`ModelFile`] from bytes that arrive in chunks. What the kernels multiply with is packed as it arrives; of
+/// the rest, never more than one tensor waits for its end.
 pub struct ModelReader {
     decoder: Decoder,
+    matrices: MatrixReader,
     weights: Weights,
 }
 
 impl Default for ModelReader {
     fn default() -> Self {
-        Self {
-            decoder: Decoder::new(Limits::default()),
-            weights: Weights::default(),
-        }
+        Self::new(MatMul::default())
     }
 }
 
 impl ModelReader {
+    /// A reader of a model that `matmul` multiplies with.
+    pub fn new(matmul: MatMul) -> Self {
+        Self {
+            decoder: Decoder::new(Limits::default()),
+            matrices: MatrixReader::new(matmul),
+            weights: Weights::default(),
+        }
+    }
+
     /// Takes the next bytes of the file.
     ///
     /// # Errors
     /// As [`ModelFile::read`].
     pub fn push(&mut self, chunk: &[u8]) -> Result<()> {
-        let weights = &self.weights;
+        let (matrices, weights) = (&mut self.matrices, &self.weights);
         self.decoder
-            .push(chunk, &mut |info, bytes| weights.insert(info, bytes))
+            .push_pieces(chunk, &mut |info, piece| {
+                matrices.push(info, piece, weights)
+            })
             .map_err(|error| match error {
                 StreamError::Consumer(error) => error,
                 other => Error::integrity(other.to_string()),

@@ -4,39 +4,21 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::Arc;
 
-use candle_core::quantized::{GgmlDType, QStorage, QTensor};
-use candle_core::{Device, Tensor};
-use unmask_gguf::{TensorInfo, TensorType};
+use candle_core::Tensor;
 
-use crate::{Embedding, Error, LayerNorm, Linear, MultiHeadAttention, Result};
+use crate::{Embedding, Error, LayerNorm, Linear, Matrix, MultiHeadAttention, Result};
 
 /// Tensors under a common name prefix. Each can be taken once: whoever takes it owns its memory.
 #[derive(Clone, Default)]
 pub struct Weights {
-    tensors: Rc<RefCell<HashMap<String, QTensor>>>,
+    tensors: Rc<RefCell<HashMap<String, Matrix>>>,
     prefix: String,
 }
 
 impl Weights {
-    /// Adds a tensor as it comes from a file.
-    ///
-    /// # Errors
-    /// `Unsupported` for a block format that candle does not compute with, `Integrity` where bytes and
-    /// shape disagree.
-    pub(crate) fn insert(&self, info: &TensorInfo, bytes: Vec<u8>) -> Result<()> {
-        let dtype = ggml_type(info)?;
-        let damaged = |error| {
-            Error::integrity(format!(
-                "The tensor {} could not be read: {error}.",
-                info.name
-            ))
-        };
-        let storage = QStorage::from_data(bytes.into(), &Device::Cpu, dtype).map_err(damaged)?;
-        let tensor = QTensor::new(storage, info.shape.as_slice()).map_err(damaged)?;
-        self.tensors.borrow_mut().insert(info.name.clone(), tensor);
-        Ok(())
+    pub(crate) fn insert(&self, name: &str, matrix: Matrix) {
+        self.tensors.borrow_mut().insert(name.to_owned(), matrix);
     }
 
     /// The tensors below `segment`.
@@ -55,27 +37,26 @@ impl Weights {
     /// The shape of `name`, where it is there.
     pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
         let tensors = self.tensors.borrow();
-        Some(tensors.get(&self.name(name))?.shape().dims().to_vec())
+        Some(tensors.get(&self.name(name))?.shape())
     }
 
     /// Hands out `name`.
     ///
     /// # Errors
     /// `Integrity` where it is missing or has another shape.
-    pub fn take(&self, name: &str, shape: &[usize]) -> Result<Arc<QTensor>> {
+    pub fn take(&self, name: &str, shape: &[usize]) -> Result<Matrix> {
         let name = self.name(name);
         let mut tensors = self.tensors.borrow_mut();
         let found = tensors
             .get(&name)
             .ok_or_else(|| Error::integrity(format!("The file lacks the tensor {name}.")))?;
-        if found.shape().dims() != shape {
+        if found.shape() != shape {
             return Err(Error::integrity(format!(
                 "The tensor {name} has shape {:?}, but the configuration asks for {shape:?}.",
-                found.shape().dims()
+                found.shape()
             )));
         }
-        let tensor = tensors.remove(&name).expect("looked up just above");
-        Ok(Arc::new(tensor))
+        Ok(tensors.remove(&name).expect("looked up just above"))
     }
 
     /// `name` as plain f32.
@@ -83,7 +64,7 @@ impl Weights {
     /// # Errors
     /// As [`Weights::take`].
     pub fn dense(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
-        Ok(self.take(name, shape)?.dequantize(&Device::Cpu)?)
+        self.take(name, shape)?.dequantize()
     }
 
     /// `weight [output, input]` and `bias [output]`.
@@ -133,11 +114,8 @@ impl Weights {
             )));
         }
         let [q, k, v, o] = names.map(|name| self.pp(name).linear(d_model, d_model));
-        Ok(MultiHeadAttention::new(
-            [q?, k?, v?, o?],
-            heads,
-            d_model / heads,
-        ))
+        let key_value = Linear::stack(k?, v?)?;
+        Ok(MultiHeadAttention::new(q?, key_value, o?, heads, d_model))
     }
 
     fn name(&self, name: &str) -> String {
@@ -147,24 +125,4 @@ impl Weights {
             (prefix, name) => format!("{prefix}.{name}"),
         }
     }
-}
-
-fn ggml_type(info: &TensorInfo) -> Result<GgmlDType> {
-    Ok(match info.ty {
-        TensorType::F32 => GgmlDType::F32,
-        TensorType::F16 => GgmlDType::F16,
-        TensorType::Q4_0 => GgmlDType::Q4_0,
-        TensorType::Q8_0 => GgmlDType::Q8_0,
-        TensorType::Q4K => GgmlDType::Q4K,
-        TensorType::Q6K => GgmlDType::Q6K,
-        other => {
-            return Err(Error::unsupported(
-                format!(
-                    "The tensor {} is stored as {other:?}, which this engine does not compute with.",
-                    info.name
-                ),
-                "Convert the model with unmask-pack to F32, F16, Q8_0, Q6_K, Q4_K or Q4_0.",
-            ));
-        }
-    })
 }

@@ -1,6 +1,6 @@
 //! The reference: what every other instruction set is tested against, and the fallback where there is none.
 
-use super::{LANES, Simd};
+use super::{LANES, Simd, Steps};
 use half::f16;
 
 /// Plain Rust, one lane at a time.
@@ -114,11 +114,15 @@ impl Simd for Scalar {
         std::array::from_fn(|i| quad[i % 4])
     }
     #[inline(always)]
-    fn dot_add(self, sums: Self::I32, signed: Self::Bytes, unsigned: Self::Bytes) -> Self::I32 {
+    fn dot_add(self, sums: Self::I32, signed: Self::Bytes, steps: Self::Bytes) -> Self::I32 {
         std::array::from_fn(|lane| {
             let bytes = 4 * lane..4 * lane + 4;
-            let products = bytes.map(|i| i32::from(signed[i]) * i32::from(unsigned[i]));
+            let products = bytes.map(|i| i32::from(signed[i]) * i32::from(steps[i]));
             sums[lane] + products.sum::<i32>()
         })
+    }
+    #[inline(always)]
+    fn steps(self) -> Steps {
+        Steps::SIGNED
     }
 }

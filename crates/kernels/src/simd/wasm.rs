@@ -1,7 +1,9 @@
 //! WebAssembly: two 128-bit registers to a vector, with or without the relaxed instructions.
 
-use super::{LANES, ROUND, Simd};
+use super::{LANES, ROUND, Simd, Steps};
 use std::arch::wasm32::*;
+#[cfg(feature = "relaxed-simd")]
+use std::hint::black_box;
 use std::marker::PhantomData;
 
 /// The two or three instructions in which relaxed SIMD differs from simd128.
@@ -14,7 +16,9 @@ pub(crate) trait Level: Copy {
     /// Bytes from a register.
     fn bytes(register: v128) -> Self::Bytes;
     /// As [`Simd::dot_add`], for four lanes.
-    fn dot_add(sums: v128, signed: Self::Bytes, unsigned: Self::Bytes) -> v128;
+    fn dot_add(sums: v128, signed: Self::Bytes, steps: Self::Bytes) -> v128;
+    /// As [`Simd::steps`].
+    fn steps() -> Steps;
     /// `a * b + c`.
     fn mul_add(a: v128, b: v128, c: v128) -> v128;
 }
@@ -37,10 +41,14 @@ impl Level for Strict {
         (i16x8_shr(i16x8_shl(register, 8), 8), i16x8_shr(register, 8))
     }
     #[inline(always)]
-    fn dot_add(sums: v128, signed: Self::Bytes, unsigned: Self::Bytes) -> v128 {
-        let even = i32x4_dot_i16x8(signed.0, unsigned.0);
-        let odd = i32x4_dot_i16x8(signed.1, unsigned.1);
+    fn dot_add(sums: v128, signed: Self::Bytes, steps: Self::Bytes) -> v128 {
+        let even = i32x4_dot_i16x8(signed.0, steps.0);
+        let odd = i32x4_dot_i16x8(signed.1, steps.1);
         i32x4_add(i32x4_add(sums, even), odd)
+    }
+    #[inline(always)]
+    fn steps() -> Steps {
+        Steps::SIGNED
     }
     #[inline(always)]
     fn mul_add(a: v128, b: v128, c: v128) -> v128 {
@@ -48,7 +56,8 @@ impl Level for Strict {
     }
 }
 
-/// The relaxed instructions. With a 7-bit second operand the dot product is the same integer on every machine.
+/// The relaxed instructions. With a 7-bit second operand the dot product is the same integer on every machine; what an
+/// eighth bit means is the machine's choice, the same at every call, so that it can be asked.
 #[cfg(feature = "relaxed-simd")]
 #[derive(Clone, Copy)]
 pub(crate) struct Relaxed;
@@ -64,8 +73,22 @@ impl Level for Relaxed {
         register
     }
     #[inline(always)]
-    fn dot_add(sums: v128, signed: Self::Bytes, unsigned: Self::Bytes) -> v128 {
-        i32x4_relaxed_dot_i8x16_i7x16_add(signed, unsigned, sums)
+    fn dot_add(sums: v128, signed: Self::Bytes, steps: Self::Bytes) -> v128 {
+        i32x4_relaxed_dot_i8x16_i7x16_add(signed, steps, sums)
+    }
+    #[inline(always)]
+    fn steps() -> Steps {
+        // Four products of the extremes, which no sum of 16 bits holds if the top bit counts 128.
+        let of = |signed| {
+            let (signed, steps) = (i8x16_splat(black_box(signed)), u8x16_splat(black_box(255)));
+            let sums = i32x4_relaxed_dot_i8x16_i7x16_add(signed, steps, i32x4_splat(0));
+            i32x4_extract_lane::<0>(sums)
+        };
+        match (of(127), of(-128)) {
+            (129_540, -130_560) => Steps::UNSIGNED,
+            (-508, 512) => Steps::SIGNED,
+            _ => Steps::SEVEN_BITS,
+        }
     }
     #[inline(always)]
     fn mul_add(a: v128, b: v128, c: v128) -> v128 {
@@ -259,11 +282,15 @@ impl<L: Level> Simd for Wasm<L> {
         (bytes, bytes)
     }
     #[inline(always)]
-    fn dot_add(self, sums: Pair, signed: Self::Bytes, unsigned: Self::Bytes) -> Pair {
+    fn dot_add(self, sums: Pair, signed: Self::Bytes, steps: Self::Bytes) -> Pair {
         (
-            L::dot_add(sums.0, signed.0, unsigned.0),
-            L::dot_add(sums.1, signed.1, unsigned.1),
+            L::dot_add(sums.0, signed.0, steps.0),
+            L::dot_add(sums.1, signed.1, steps.1),
         )
+    }
+    #[inline(always)]
+    fn steps(self) -> Steps {
+        L::steps()
     }
     #[inline(always)]
     fn sum4(self, vectors: [Pair; 4]) -> [f32; 4] {

@@ -1,6 +1,6 @@
 //! x86-64 with AVX2 and FMA, and the byte dot product of VNNI where there is one.
 
-use super::{LANES, ROUND, Simd};
+use super::{LANES, ROUND, Simd, Steps};
 use std::arch::x86_64::*;
 use std::marker::PhantomData;
 
@@ -8,28 +8,33 @@ use std::marker::PhantomData;
 pub(crate) trait Dot: Copy {
     /// As [`Simd::ONE_DOT`].
     const ONE_DOT: bool;
+    /// As [`Simd::steps`].
+    const STEPS: Steps;
 
     /// As [`Simd::dot_add`].
     ///
     /// # Safety
     /// The machine has AVX2 and the extension that the implementing type names.
-    unsafe fn dot_add(sums: __m256i, signed: __m256i, unsigned: __m256i) -> __m256i;
+    unsafe fn dot_add(sums: __m256i, signed: __m256i, steps: __m256i) -> __m256i;
 }
 
-/// No VNNI: products in pairs, then pairs in pairs.
+/// No VNNI: even and odd bytes, widened to 16 bits. (The product of bytes that AVX2 has saturates beyond 7 bits.)
 #[derive(Clone, Copy)]
-pub(crate) struct Pairs;
+pub(crate) struct Wide;
 
-impl Dot for Pairs {
+impl Dot for Wide {
     const ONE_DOT: bool = false;
+    const STEPS: Steps = Steps::SIGNED;
 
     #[inline(always)]
-    unsafe fn dot_add(sums: __m256i, signed: __m256i, unsigned: __m256i) -> __m256i {
-        // SAFETY: the caller vouches for AVX2. With 7 bits in `unsigned` two products stay within 16 bits
-        // (2 x 127 x 128), so the saturating addition never saturates.
+    unsafe fn dot_add(sums: __m256i, signed: __m256i, steps: __m256i) -> __m256i {
+        // SAFETY: the caller vouches for AVX2.
         unsafe {
-            let pairs = _mm256_maddubs_epi16(unsigned, signed);
-            _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+            let odd = |bytes| _mm256_srai_epi16(bytes, 8);
+            let even = |bytes| odd(_mm256_slli_epi16(bytes, 8));
+            let evens = _mm256_madd_epi16(even(signed), even(steps));
+            let odds = _mm256_madd_epi16(odd(signed), odd(steps));
+            _mm256_add_epi32(sums, _mm256_add_epi32(evens, odds))
         }
     }
 }
@@ -40,11 +45,12 @@ pub(crate) struct AvxVnni;
 
 impl Dot for AvxVnni {
     const ONE_DOT: bool = true;
+    const STEPS: Steps = Steps::UNSIGNED;
 
     #[inline(always)]
-    unsafe fn dot_add(sums: __m256i, signed: __m256i, unsigned: __m256i) -> __m256i {
+    unsafe fn dot_add(sums: __m256i, signed: __m256i, steps: __m256i) -> __m256i {
         // SAFETY: the caller vouches for AVX-VNNI.
-        unsafe { _mm256_dpbusd_avx_epi32(sums, unsigned, signed) }
+        unsafe { _mm256_dpbusd_avx_epi32(sums, steps, signed) }
     }
 }
 
@@ -54,11 +60,12 @@ pub(crate) struct Avx512Vnni;
 
 impl Dot for Avx512Vnni {
     const ONE_DOT: bool = true;
+    const STEPS: Steps = Steps::UNSIGNED;
 
     #[inline(always)]
-    unsafe fn dot_add(sums: __m256i, signed: __m256i, unsigned: __m256i) -> __m256i {
+    unsafe fn dot_add(sums: __m256i, signed: __m256i, steps: __m256i) -> __m256i {
         // SAFETY: the caller vouches for AVX-512 VNNI and VL.
-        unsafe { _mm256_dpbusd_epi32(sums, unsigned, signed) }
+        unsafe { _mm256_dpbusd_epi32(sums, steps, signed) }
     }
 }
 
@@ -226,8 +233,12 @@ impl<D: Dot> Simd for Avx<D> {
         unsafe { _mm256_set1_epi32(i32::from_le_bytes(quad.map(|byte| byte as u8))) }
     }
     #[inline(always)]
-    fn dot_add(self, sums: __m256i, signed: __m256i, unsigned: __m256i) -> __m256i {
+    fn dot_add(self, sums: __m256i, signed: __m256i, steps: __m256i) -> __m256i {
         // SAFETY: the extension of `D` was detected.
-        unsafe { D::dot_add(sums, signed, unsigned) }
+        unsafe { D::dot_add(sums, signed, steps) }
+    }
+    #[inline(always)]
+    fn steps(self) -> Steps {
+        D::STEPS
     }
 }

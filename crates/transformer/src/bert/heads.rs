@@ -3,6 +3,7 @@
 use candle_core::{D, Tensor};
 
 use super::{Bert, Config};
+use crate::compute::TopK;
 use crate::{
     Activation, Embedding, Encoding, Error, HeadKind, HeadSpec, LayerNorm, Linear, MaskPattern,
     Result, Weights,
@@ -208,6 +209,30 @@ impl Bert {
     /// # Errors
     /// `Unsupported` without such a head, `Engine` for positions out of range.
     pub fn masked_lm_logits(&self, hidden_states: &Tensor, positions: &[u32]) -> Result<Tensor> {
+        let (transformed, decoder) = self.masked_lm_transform(hidden_states, positions)?;
+        decoder.forward(&transformed)
+    }
+
+    /// The `count` highest of [`Bert::masked_lm_logits`] at each position.
+    ///
+    /// # Errors
+    /// As [`Bert::masked_lm_logits`].
+    pub fn masked_lm_top_k(
+        &self,
+        hidden_states: &Tensor,
+        positions: &[u32],
+        count: usize,
+    ) -> Result<Vec<TopK>> {
+        let (transformed, decoder) = self.masked_lm_transform(hidden_states, positions)?;
+        decoder.top_k(&transformed, count)
+    }
+
+    /// What the output layer reads at some positions, `[positions, hidden]`, and that layer.
+    fn masked_lm_transform(
+        &self,
+        hidden_states: &Tensor,
+        positions: &[u32],
+    ) -> Result<(Tensor, &Linear)> {
         let head = self.find(HeadKind::MaskedLm, None)?;
         let HeadLayers::MaskedLm {
             transform,
@@ -220,7 +245,7 @@ impl Bert {
         };
         let positions = Tensor::new(positions, hidden_states.device())?;
         let chosen = hidden_states.squeeze(0)?.index_select(&positions, 0)?;
-        decoder.forward(&norm.forward(&act.forward(&transform.forward(&chosen)?)?)?)
+        Ok((norm.forward(&transform.activated(&chosen, *act)?)?, decoder))
     }
 
     /// Logits `[labels]` of a next-sentence or sequence-classification head for one encoded input.
@@ -239,7 +264,7 @@ impl Bert {
         };
         let hidden_states = self.forward(encoding, &MaskPattern::Bidirectional, None)?;
         let first = hidden_states.narrow(1, 0, 1)?.squeeze(1)?;
-        let pooled = act.forward(&pooler.forward(&first)?)?;
+        let pooled = pooler.activated(&first, *act)?;
         Ok(output.forward(&pooled)?.flatten_all()?.to_vec1()?)
     }
 

@@ -12,10 +12,11 @@ mod search;
 use beam_search::{BeamSearch, is_live};
 pub(crate) use config::Settings;
 pub use config::{EarlyStopping, GenerateOptions, GenerationConfig, TokenIds};
-use scores::{log_softmax, top_k};
+use scores::top_k;
 use search::{Hypothesis, Row, Search, SingleSearch};
 
 use crate::bart::{Bart, MaskPatterns, last_position};
+use crate::compute::kernels;
 use crate::tasks::fill_mask::Candidate;
 use crate::{Capture, Error, KvCache, Result, Truncation};
 
@@ -219,7 +220,7 @@ impl<'m> Generation<'m> {
                     ));
                 }
                 let mut log_probs = logits.clone();
-                log_softmax(&mut log_probs);
+                kernels().log_softmax(&mut log_probs);
                 Ok(Row { logits, log_probs })
             })
             .collect()

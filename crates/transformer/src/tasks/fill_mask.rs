@@ -1,6 +1,6 @@
 //! Masked words: which ones would fit.
 
-use super::{probabilities, require_text};
+use super::require_text;
 use crate::bert::Bert;
 use crate::{Error, HeadKind, MaskPattern, Result, Truncation};
 
@@ -76,15 +76,15 @@ pub fn fill_mask(
         });
     }
     let hidden_states = bert.forward(&encoding, mask, None)?;
-    let logits = bert.masked_lm_logits(&hidden_states, &positions)?;
-    let rows = logits.to_vec2::<f32>()?;
-    let masks = positions.iter().zip(rows).map(|(&position, logits)| {
-        let candidates = best(&probabilities(&logits), top_k.unwrap_or(DEFAULT_TOP_K));
-        let candidates = candidates.into_iter().map(|(id, probability)| {
+    let count = top_k.unwrap_or(DEFAULT_TOP_K);
+    let rows = bert.masked_lm_top_k(&hidden_states, &positions, count)?;
+    let masks = positions.iter().zip(rows).map(|(&position, row)| {
+        let candidates = row.candidates.iter().map(|candidate| {
+            let id = candidate.index as u32;
             Ok(Candidate {
                 token: bert.tokenizer.id_to_token(id).unwrap_or_default(),
                 id,
-                probability,
+                probability: (candidate.logit - row.log_sum_exp).exp(),
                 text: bert.tokenizer.text_of(id)?,
             })
         });
@@ -97,21 +97,4 @@ pub fn fill_mask(
         masks: masks.collect::<Result<_>>()?,
         truncation: encoding.truncation,
     })
-}
-
-/// The `k` most probable ids, the lower id first where two are alike.
-fn best(probabilities: &[f32], k: usize) -> Vec<(u32, f32)> {
-    let mut ids: Vec<u32> = (0..probabilities.len() as u32).collect();
-    let higher = |a: &u32, b: &u32| {
-        let [x, y] = [a, b].map(|&id| probabilities[id as usize]);
-        y.total_cmp(&x).then(a.cmp(b))
-    };
-    if k < ids.len() {
-        ids.select_nth_unstable_by(k, higher);
-        ids.truncate(k);
-    }
-    ids.sort_unstable_by(higher);
-    ids.into_iter()
-        .map(|id| (id, probabilities[id as usize]))
-        .collect()
 }
