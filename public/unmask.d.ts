@@ -295,6 +295,9 @@ export class Unmask {
 
   readonly info: ModelInfo;
 
+  /** The build of the engine that runs, the fastest that this browser can: `relaxed` (SIMD) or `simd128`. */
+  readonly engine: string;
+
   tokenize(text: string, pair?: string | null, options?: Cancellable): Promise<Truncatable<Token>>;
 
   /** A list for each `[MASK]` in the text, in order. */

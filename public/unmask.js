@@ -31,6 +31,10 @@ export class Unmask {
     return this.#info;
   }
 
+  get engine() {
+    return this.#engine.artifact;
+  }
+
   async tokenize(text, pair, options) {
     const { signal } = pick(options, ["signal"]);
     const request = { kind: "tokenize", text: asText(text), pair: optional(pair, asText) };
@@ -187,8 +191,7 @@ class Engine {
 
   constructor() {
     const url = new URL("engine/dev/worker.js", import.meta.url);
-    const artifact = forcedArtifact();
-    if (artifact) url.searchParams.set("engine", artifact);
+    for (const [name, value] of forced()) url.searchParams.set(name, value);
     let address = url.href;
     if (url.origin !== globalThis.location?.origin) {
       // Browsers start workers from a page's own origin alone, but a module may import from any that lets it.
@@ -243,11 +246,12 @@ class Engine {
     }
   }
 
-  #receive({ event, id, progress, step, reply, error }) {
+  #receive({ event, id, artifact, progress, step, reply, error }) {
     const asked = this.#pending.get(id);
     switch (event) {
       case "ready": {
         this.#forgetBlob();
+        this.artifact = artifact;
         const messages = this.#waiting;
         this.#waiting = undefined;
         messages.forEach((message) => this.#post(message));
@@ -294,11 +298,16 @@ class Engine {
   }
 }
 
-/** `?engine=` on this module's address, or else on the page's, chooses among the engine's artifacts. */
-function forcedArtifact() {
-  const asked = (url) => new URL(url).searchParams.get("engine");
-  const artifact = asked(import.meta.url) ?? asked(globalThis.location.href);
-  return ["simd128", "relaxed", "threads"].includes(artifact) ? artifact : null;
+// What can be asked for on this module's address, or else on the page's: `?engine=` an artifact of the engine, and
+// `?matmul=candle` the product of quantized matrices that ours is compared with.
+const FORCIBLE = { engine: ["simd128", "relaxed"], matmul: ["candle"] };
+
+function forced() {
+  const asked = (name, url) => new URL(url).searchParams.get(name);
+  return Object.entries(FORCIBLE)
+    .map(([name, values]) => [name, values, asked(name, import.meta.url) ?? asked(name, globalThis.location.href)])
+    .filter(([, values, value]) => values.includes(value))
+    .map(([name, , value]) => [name, value]);
 }
 
 /** What the reader calls a model, as a request. */

@@ -1,6 +1,8 @@
 // A BERT with random weights and a head of every kind, as the bytes of a .gguf file: small enough to be made
 // anew for each test, and bent in whatever way a test wants to see refused.
 
+import { writeGguf } from "./gguf.mjs";
+
 const LABELS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
 const LETTERS = "abcdefghijklmnopqrstuvwxyz".split("");
 const VOCAB = [...LABELS, ".", "?", ...LETTERS, ...LETTERS.map((letter) => `##${letter}`)];
@@ -124,44 +126,9 @@ export function tinyBert(change = () => {}) {
   change(model);
   const metadata = { ...model.metadata, "config.huggingface.json": JSON.stringify(model.config) };
 
-  const parts = [];
-  const integers = (...values) => values.forEach((value) => parts.push(Buffer.from(BigUint64Array.of(BigInt(value)).buffer)));
-  const type = (value) => parts.push(Buffer.from(Uint32Array.of(value).buffer));
-  const text = (value) => {
-    const bytes = Buffer.from(value);
-    integers(bytes.length);
-    parts.push(bytes);
-  };
-  const [STRING, F32, ALIGNMENT] = [8, 0, 32];
-  parts.push(Buffer.from("GGUF"));
-  type(3);
   const tensors = Object.entries(model.shapes).map(([name, shape]) => {
     const count = shape.reduce((product, size) => product * size, 1);
-    return { name, shape, bytes: Buffer.from(model.values(name, count).buffer) };
+    return { name, shape, values: model.values(name, count) };
   });
-  integers(tensors.length, Object.keys(metadata).length);
-  for (const [key, value] of Object.entries(metadata)) {
-    text(key);
-    type(STRING);
-    text(value);
-  }
-  const padded = (length) => Math.ceil(length / ALIGNMENT) * ALIGNMENT;
-  let offset = 0;
-  for (const { name, shape, bytes } of tensors) {
-    text(name);
-    type(shape.length);
-    integers(...shape.slice().reverse());
-    type(F32);
-    integers(offset);
-    offset += padded(bytes.length);
-  }
-  const header = Buffer.concat(parts);
-  const file = Buffer.alloc(padded(header.length) + offset);
-  header.copy(file);
-  let place = padded(header.length);
-  for (const { bytes } of tensors) {
-    bytes.copy(file, place);
-    place += padded(bytes.length);
-  }
-  return file;
+  return writeGguf(metadata, tensors);
 }

@@ -17,15 +17,21 @@ use crate::{budgets, seal, tools};
 struct Artifact {
     /// The folder that it gets beside `worker.js`.
     name: &'static str,
-    /// Instructions beyond those that `.cargo/config.toml` asks for, such as `+relaxed-simd`.
-    target_features: Option<&'static str>,
+    /// Features of `unmask-worker` that it is built with.
+    features: &'static [&'static str],
 }
 
 /// Every build of the engine that the site carries; `worker.js` chooses among them.
-const ARTIFACTS: &[Artifact] = &[Artifact {
-    name: "simd128",
-    target_features: None,
-}];
+const ARTIFACTS: &[Artifact] = &[
+    Artifact {
+        name: "simd128",
+        features: &[],
+    },
+    Artifact {
+        name: "relaxed",
+        features: &["relaxed-simd"],
+    },
+];
 
 /// `cargo xtask build`.
 ///
@@ -94,11 +100,8 @@ fn build_engine(wasm_bindgen: &Path) -> Result<String> {
             "--target",
             WASM_TARGET,
         ]);
-        if let Some(features) = artifact.target_features {
-            // Cargo adds this to the flags it finds in `.cargo/config.toml`.
-            let flags =
-                format!("target.{WASM_TARGET}.rustflags=['-C', 'target-feature={features}']");
-            build.args(["--config", &flags]);
+        for feature in artifact.features {
+            build.args(["--features", feature]);
         }
         run_command(&mut build)?;
         run_command(

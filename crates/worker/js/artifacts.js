@@ -9,8 +9,20 @@ const SIMD128 = new Uint8Array([
   ...[10, 8, 1, 6, 0, 0x41, 0, 0xfd, 0x0f, 0x0b],
 ]);
 
+// `(func (result v128) i32.const 1 i8x16.splat i32.const 2 i8x16.splat i8x16.relaxed_swizzle)`: the relaxed instructions
+// came all at once.
+const RELAXED = new Uint8Array([
+  ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+  ...[1, 5, 1, 0x60, 0, 1, 0x7b],
+  ...[3, 2, 1, 0],
+  ...[10, 15, 1, 13, 0, 0x41, 1, 0xfd, 0x0f, 0x41, 2, 0xfd, 0x0f, 0xfd, 0x80, 2, 0x0b],
+]);
+
 // Fastest first. Those that the build makes are in ARTIFACTS of xtask/src/build.rs; the folders bear the names.
-const ARTIFACTS = [{ name: "simd128", runs: () => WebAssembly.validate(SIMD128) }];
+const ARTIFACTS = [
+  { name: "relaxed", runs: () => WebAssembly.validate(RELAXED) },
+  { name: "simd128", runs: () => WebAssembly.validate(SIMD128) },
+];
 
 /** The artifact with the `forced` name, or else the fastest that runs here; undefined where there is none. */
 export function choose(forced) {

@@ -31,12 +31,13 @@ self.addEventListener("unhandledrejection", (event) => {
   broke(event.reason);
 });
 
-const artifact = choose(new URL(import.meta.url).searchParams.get("engine"));
+const asked = new URL(import.meta.url).searchParams;
+const artifact = choose(asked.get("engine"));
 if (artifact) {
   try {
     const engine = await import(`./${artifact.name}/unmask_worker.js`);
     await engine.default();
-    engine.start(artifact.name);
+    engine.start(artifact.name, asked.get("matmul") === "candle");
   } catch (error) {
     const { CompileError, LinkError, RuntimeError } = WebAssembly;
     if ([CompileError, LinkError, RuntimeError].some((kind) => error instanceof kind)) {

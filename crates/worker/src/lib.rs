@@ -18,14 +18,19 @@ use std::panic;
 use std::rc::Rc;
 
 use unmask_protocol::{ErrorBody, ErrorCode, Event};
+use unmask_transformer::MatMul;
 use wasm_bindgen::prelude::*;
 use web_sys::MessageEvent;
 
 use engine::Engine;
 
-/// Begins to listen, and says so. `artifact` is the name of the build that runs.
+/// Begins to listen, and says so. `artifact` is the name of the build that runs; `candle` lets candle multiply with
+/// quantized weights, to be compared with.
 #[wasm_bindgen]
-pub fn start(artifact: String) {
+pub fn start(artifact: String, candle: bool) {
+    if candle {
+        model::MATMUL.set(MatMul::Candle);
+    }
     panic::set_hook(Box::new(|info| {
         messages::post(&Event::Crashed {
             error: ErrorBody {

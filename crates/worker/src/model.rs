@@ -1,11 +1,13 @@
 //! A model in memory, and how its file becomes one.
 
+use std::cell::Cell;
+
 use unmask_model_store::Sink;
 use unmask_model_store::catalogue::Sha256Digest;
 use unmask_protocol::{ErrorCode, HeadInfo, ModelInfo};
 use unmask_transformer::bart::Bart;
 use unmask_transformer::bert::Bert;
-use unmask_transformer::{HeadSpec, ModelFile, ModelReader};
+use unmask_transformer::{HeadSpec, MatMul, ModelFile, ModelReader};
 
 use crate::failure::Failure;
 
@@ -23,9 +25,19 @@ pub struct LoadedModel {
     pub digest: Option<Sha256Digest>,
 }
 
+thread_local! {
+    /// Who multiplies with the quantized weights of models that are loaded from now on.
+    pub static MATMUL: Cell<MatMul> = const { Cell::new(MatMul::Kernels) };
+}
+
 /// Takes a model's bytes as they arrive.
-#[derive(Default)]
 pub struct Reader(ModelReader);
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self(ModelReader::new(MATMUL.get()))
+    }
+}
 
 impl Sink for Reader {
     type Model = ModelFile;
