@@ -82,6 +82,8 @@ fn wasm(tally: &mut Tally) {
         command
             .args(packages)
             .args(["--tests", "--no-fail-fast", "--target", WASM_TARGET])
+            // One build of the kernels' tests has every instruction set, and compares them.
+            .args(["--features", "unmask-kernels/relaxed-simd"])
             .env("PATH", tools::path_with(&[&runner])?)
             .env("CHROMEDRIVER", &browser.chromedriver)
             .env(
