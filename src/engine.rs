@@ -1,16 +1,19 @@
 //! The binding to `unmask.js`, the one door to the engine; results come back as the protocol's types.
 
-use js_sys::{Float32Array, Object, Reflect, Uint8Array};
-use serde::{Serialize, de::DeserializeOwned};
+use std::rc::Rc;
+
+use js_sys::{Array, Float32Array, Uint8Array};
 use unmask_protocol::{
-    Answer, AttentionHeader, ErrorBody, ErrorCode, FilledMask, GenerateOptions, LabelScore,
-    LabelSpan, MaskPattern, MaskSpec, ModelInfo, Progress, Step,
+    Answer, AttentionHeader, Beam, Candidate, ErrorBody, ErrorCode, FilledMask, GenerateOptions,
+    HeadInfo, LabelScore, LabelSpan, MaskPattern, ModelInfo, Phase, Progress, Step, Token,
+    Truncation,
 };
 use wasm_bindgen::prelude::*;
 use web_sys::{AbortController, AbortSignal};
 
+use crate::js::{Misread, Reader, Writer};
 use crate::state::attention::{Attention, Attentions};
-use crate::state::catalogue::Catalogue;
+use crate::state::catalogue::{Catalogue, Entry};
 
 #[wasm_bindgen(module = "/src/engine.js")]
 extern "C" {
@@ -94,7 +97,25 @@ impl Abort {
 
 /// Reads the site's catalogue of models.
 pub async fn catalogue() -> Outcome<Catalogue> {
-    read(js_catalogue().await)
+    let answer = Reader(js_catalogue().await.map_err(failure)?);
+    let entry = |entry: &Reader| {
+        Ok(Entry {
+            name: entry.text("name")?,
+            bytes: entry.number("bytes").unwrap_or(0.0) as u64,
+            tasks: entry.texts("tasks")?,
+        })
+    };
+    let models = understood(answer.list("models", entry))?;
+    Ok(Catalogue { models })
+}
+
+/// What a text got for an answer, and what of it was not read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Read<T> {
+    /// The answer.
+    pub answer: T,
+    /// Set where the text was longer than the model reads.
+    pub truncation: Option<Truncation>,
 }
 
 /// A loaded model.
@@ -102,7 +123,7 @@ pub async fn catalogue() -> Outcome<Catalogue> {
 pub struct Model {
     handle: Handle,
     /// What it is and can do.
-    pub info: ModelInfo,
+    pub info: Rc<ModelInfo>,
 }
 
 impl Model {
@@ -111,9 +132,9 @@ impl Model {
         name: &str,
         mut on_progress: impl FnMut(Progress) + 'static,
     ) -> Outcome<Self> {
-        let on_progress = Closure::new(move |progress| {
+        let on_progress = Closure::new(move |message| {
             // Only a display: what cannot be read is not shown.
-            if let Ok(progress) = serde_wasm_bindgen::from_value(progress) {
+            if let Ok(progress) = progress(&Reader(message)) {
                 on_progress(progress);
             }
         });
@@ -121,8 +142,11 @@ impl Model {
             .await
             .map_err(failure)?
             .unchecked_into();
-        let info = read(Ok(handle.info()))?;
-        Ok(Self { handle, info })
+        let info = understood(model_info(&Reader(handle.info())))?;
+        Ok(Self {
+            handle,
+            info: Rc::new(info),
+        })
     }
 
     /// Candidates for every mask of `text`.
@@ -130,18 +154,18 @@ impl Model {
         &self,
         text: &str,
         top_k: usize,
-        mask: Option<MaskPattern>,
+        mask: Option<&MaskPattern>,
         signal: Option<AbortSignal>,
-    ) -> Outcome<Vec<FilledMask>> {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Options {
-            top_k: usize,
-            mask: Option<MaskSpec>,
-        }
-        let mask = encoder_mask(mask);
-        let options = options(&Options { top_k, mask }, signal);
-        read(self.handle.fill_mask(text, &options).await)
+    ) -> Outcome<Read<Vec<FilledMask>>> {
+        let options = options(signal)
+            .count("topK", Some(top_k))
+            .set("mask", mask.map(encoder_mask));
+        let answer = self.handle.fill_mask(text, &options.done()).await;
+        let answer = Reader(answer.map_err(failure)?);
+        Ok(Read {
+            truncation: truncation(&answer),
+            answer: understood(each(&answer, filled_mask))?,
+        })
     }
 
     /// Probability that `b` follows `a`.
@@ -151,31 +175,33 @@ impl Model {
         b: &str,
         signal: Option<AbortSignal>,
     ) -> Outcome<f32> {
-        #[derive(serde::Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct NextSentence {
-            is_next: f32,
-        }
-        let options = options(&(), signal);
-        let answer: NextSentence = read(self.handle.next_sentence(a, b, &options).await)?;
-        Ok(answer.is_next)
+        let options = options(signal).done();
+        let answer = self.handle.next_sentence(a, b, &options).await;
+        understood(Reader(answer.map_err(failure)?).float("isNext"))
     }
 
-    /// Labels of `text` by the classification head `head`, highest first.
+    /// Labels of `text` by the classification head `head`, highest first; with `labels`, those instead of the
+    /// head's own.
     pub async fn classify(
         &self,
         text: &str,
         pair: Option<&str>,
         head: &str,
+        labels: Option<&[String]>,
         signal: Option<AbortSignal>,
     ) -> Outcome<Vec<LabelScore>> {
-        #[derive(Serialize)]
-        struct Options<'a> {
-            head: &'a str,
-            pair: Option<&'a str>,
-        }
-        let options = options(&Options { head, pair }, signal);
-        read(self.handle.classify(text, &options).await)
+        let labels = labels.map(|labels| labels.iter().map(JsValue::from).collect::<Array>());
+        let options = options(signal)
+            .text("head", Some(head))
+            .text("pair", pair)
+            .set("labels", labels);
+        let answer = self.handle.classify(text, &options.done()).await;
+        understood(each(&Reader(answer.map_err(failure)?), |item| {
+            Ok(LabelScore {
+                label: item.text("label")?,
+                probability: item.float("probability")?,
+            })
+        }))
     }
 
     /// Spans of `text` that the token classification head `head` marks.
@@ -185,12 +211,17 @@ impl Model {
         head: &str,
         signal: Option<AbortSignal>,
     ) -> Outcome<Vec<LabelSpan>> {
-        #[derive(Serialize)]
-        struct Options<'a> {
-            head: &'a str,
-        }
-        let options = options(&Options { head }, signal);
-        read(self.handle.label(text, &options).await)
+        let options = options(signal).text("head", Some(head));
+        let answer = self.handle.label(text, &options.done()).await;
+        understood(each(&Reader(answer.map_err(failure)?), |item| {
+            Ok(LabelSpan {
+                label: item.text("label")?,
+                probability: item.float("probability")?,
+                start: item.count("start")?,
+                end: item.count("end")?,
+                text: item.text("text")?,
+            })
+        }))
     }
 
     /// The best answers to `question` in `context`; an empty text is the refusal.
@@ -200,8 +231,18 @@ impl Model {
         context: &str,
         signal: Option<AbortSignal>,
     ) -> Outcome<Vec<Answer>> {
-        let options = options(&(), signal);
-        read(self.handle.answer(question, context, &options).await)
+        let answer = self
+            .handle
+            .answer(question, context, &options(signal).done())
+            .await;
+        understood(each(&Reader(answer.map_err(failure)?), |item| {
+            Ok(Answer {
+                text: item.text("text")?,
+                start: item.count("start")?,
+                end: item.count("end")?,
+                probability: item.float("probability")?,
+            })
+        }))
     }
 
     /// Generates from `text`, handing over every step.
@@ -212,90 +253,199 @@ impl Model {
         signal: Option<AbortSignal>,
         mut on_step: impl FnMut(Step) + 'static,
     ) -> Outcome<()> {
-        let on_step = Closure::new(move |step| {
-            if let Ok(step) = serde_wasm_bindgen::from_value(step) {
+        let on_step = Closure::new(move |message| {
+            if let Ok(step) = step(&Reader(message)) {
                 on_step(step);
             }
         });
-        let options = options(controls, signal);
-        js_generate(&self.handle, text, &options, &on_step)
+        let options = options(signal)
+            .text("task", controls.task.as_deref())
+            .count("numBeams", controls.num_beams)
+            .count("maxNewTokens", controls.max_new_tokens)
+            .count("alternatives", controls.alternatives)
+            .count("topK", controls.top_k)
+            .set("temperature", controls.temperature)
+            .set("topP", controls.top_p)
+            .set("seed", controls.seed.map(|seed| seed as f64));
+        js_generate(&self.handle, text, &options.done(), &on_step)
             .await
             .map(drop)
             .map_err(failure)
     }
 
-    /// Mask and weights of every layer and head. BART decodes `target`, where it is given.
+    /// Mask, scores and weights of every layer and head. BART decodes `target`, where it is given.
     pub async fn attention(
         &self,
         text: &str,
         target: Option<&str>,
         task: Option<&str>,
-        mask: Option<MaskPattern>,
+        mask: Option<&MaskPattern>,
         signal: Option<AbortSignal>,
     ) -> Outcome<Attentions> {
-        #[derive(Serialize)]
-        struct Options<'a> {
-            target: Option<&'a str>,
-            task: Option<&'a str>,
-            mask: Option<MaskSpec>,
-        }
-        let mask = encoder_mask(mask);
-        let options = options(&Options { target, task, mask }, signal);
-        let answer = self
-            .handle
-            .attention(text, &options)
-            .await
-            .map_err(failure)?;
-        let encoder = attention_part(&answer, "encoder")?
+        let options = options(signal)
+            .text("target", target)
+            .text("task", task)
+            .set("mask", mask.map(encoder_mask));
+        let answer = self.handle.attention(text, &options.done()).await;
+        let answer = Reader(answer.map_err(failure)?);
+        let part = |name| answer.part(name).map(|part| attention(&part)).transpose();
+        let encoder = part("encoder")?
             .ok_or_else(|| misread("The engine's answer has no encoder attention."))?;
         Ok(Attentions {
             encoder,
-            decoder: attention_part(&answer, "decoder")?,
-            cross: attention_part(&answer, "cross")?,
+            decoder: part("decoder")?,
+            cross: part("cross")?,
         })
     }
 }
 
-fn encoder_mask(pattern: Option<MaskPattern>) -> Option<MaskSpec> {
-    pattern.map(|pattern| MaskSpec {
-        encoder: Some(pattern),
-        ..MaskSpec::default()
+/// A call's options, with the signal that stops it.
+fn options(signal: Option<AbortSignal>) -> Writer {
+    Writer::new().set("signal", signal)
+}
+
+fn encoder_mask(pattern: &MaskPattern) -> JsValue {
+    let rule = |name| Writer::new().text("pattern", Some(name));
+    let pattern = match pattern {
+        MaskPattern::Bidirectional => rule("bidirectional"),
+        MaskPattern::Causal => rule("causal"),
+        MaskPattern::Prefix { length } => rule("prefix").count("length", Some(*length)),
+        MaskPattern::Window { radius } => rule("window").count("radius", Some(*radius)),
+        MaskPattern::Custom {
+            queries,
+            keys,
+            allowed,
+        } => rule("custom")
+            .count("queries", Some(*queries))
+            .count("keys", Some(*keys))
+            .set("allowed", Some(Uint8Array::from(allowed.as_slice()))),
+    };
+    Writer::new().set("encoder", Some(pattern.done())).done()
+}
+
+fn progress(message: &Reader) -> Result<Progress, Misread> {
+    Ok(Progress {
+        phase: match message.text("phase")?.as_str() {
+            "cache" => Phase::Cache,
+            "file" => Phase::File,
+            _ => Phase::Download,
+        },
+        loaded: message.number("loaded")? as u64,
+        total: message.number("total").ok().map(|total| total as u64),
     })
 }
 
-/// One attention of the answer: header and tensors of the property `name`, where it has one.
-fn attention_part(answer: &JsValue, name: &str) -> Outcome<Option<Attention>> {
-    let part = property(answer, name);
-    if part.is_undefined() || part.is_null() {
-        return Ok(None);
-    }
-    let header: AttentionHeader = read(Ok(part.clone()))?;
-    let mask = property(&part, "mask").dyn_into::<Uint8Array>();
-    let weights = property(&part, "weights").dyn_into::<Float32Array>();
-    let (Ok(mask), Ok(weights)) = (mask, weights) else {
+fn model_info(info: &Reader) -> Result<ModelInfo, Misread> {
+    Ok(ModelInfo {
+        name: info.text("name")?,
+        architecture: info.text("architecture")?,
+        parameters: info.number("parameters")? as u64,
+        quantization: info.text("quantization")?,
+        bytes: info.number("bytes")? as u64,
+        layers: info.count("layers")?,
+        attention_heads: info.count("attentionHeads")?,
+        hidden_size: info.count("hiddenSize")?,
+        max_positions: info.count("maxPositions")?,
+        heads: info.list("heads", |head| {
+            Ok(HeadInfo {
+                name: head.text("name")?,
+                kind: head.text("kind")?,
+                labels: head.texts("labels")?,
+            })
+        })?,
+        tasks: info.texts("tasks")?,
+        license: info.text_if_any("license"),
+        mask_token: info.text_if_any("maskToken"),
+    })
+}
+
+fn filled_mask(mask: &Reader) -> Result<FilledMask, Misread> {
+    Ok(FilledMask {
+        position: mask.count("position")?,
+        candidates: mask.list("candidates", candidate)?,
+    })
+}
+
+fn candidate(candidate: &Reader) -> Result<Candidate, Misread> {
+    Ok(Candidate {
+        token: candidate.text("token")?,
+        id: candidate.count("id")? as u32,
+        probability: candidate.float("probability")?,
+        text: candidate.text("text")?,
+    })
+}
+
+fn step(step: &Reader) -> Result<Step, Misread> {
+    let beams = step.list("beams", |beam| {
+        Ok(Beam {
+            parent: beam.count("parent")?,
+            id: beam.count("id")? as u32,
+            token: beam.text("token")?,
+            text: beam.text("text")?,
+            score: beam.float("score")?,
+        })
+    })?;
+    Ok(Step {
+        id: step.count("id")? as u32,
+        token: step.text("token")?,
+        text: step.text("text")?,
+        probability: step.float("probability")?,
+        alternatives: step.list("alternatives", candidate)?,
+        beams: (!beams.is_empty()).then_some(beams),
+    })
+}
+
+fn token(token: &Reader) -> Result<Token, Misread> {
+    Ok(Token {
+        id: token.count("id")? as u32,
+        text: token.text("text")?,
+        start: token.count("start")?,
+        end: token.count("end")?,
+        segment: token.count("segment")? as u32,
+        special: token.get("special").is_truthy(),
+    })
+}
+
+fn truncation(answer: &Reader) -> Option<Truncation> {
+    let cut = answer.part("truncation")?;
+    Some(Truncation {
+        kept: cut.count("kept").ok()?,
+        dropped: cut.count("dropped").ok()?,
+        from: cut.count("from").ok()?,
+    })
+}
+
+fn attention(part: &Reader) -> Outcome<Attention> {
+    let header = (|| {
+        Ok(AttentionHeader {
+            query_tokens: part.list("queryTokens", token)?,
+            key_tokens: part.list("keyTokens", token)?,
+            layers: part.count("layers")?,
+            heads: part.count("heads")?,
+        })
+    })();
+    let header = understood(header)?;
+    let mask = part.get("mask").dyn_into::<Uint8Array>();
+    let floats = |name| {
+        let tensor = part.get(name).dyn_into::<Float32Array>();
+        tensor.map(|tensor| tensor.to_vec())
+    };
+    let (Ok(mask), Ok(scores), Ok(weights)) = (mask, floats("scores"), floats("weights")) else {
         return Err(misread("The engine's attention came without its tensors."));
     };
-    Attention::new(header, mask.to_vec(), weights.to_vec())
-        .map(Some)
-        .map_err(|message| misread(&message))
+    Attention::new(header, mask.to_vec(), scores, weights).map_err(|message| misread(&message))
 }
 
-/// A call's options: `fields` and the signal. `None` fields are left out, as JavaScript expects.
-fn options(fields: &impl Serialize, signal: Option<AbortSignal>) -> JsValue {
-    let object = serde_wasm_bindgen::to_value(fields)
-        .ok()
-        .filter(JsValue::is_object)
-        .unwrap_or_else(|| Object::new().into());
-    if let Some(signal) = signal {
-        // Setting a property of a plain object cannot fail.
-        let _ = Reflect::set(&object, &"signal".into(), &signal);
-    }
-    object
+/// The items of an answer that is a list.
+fn each<T>(
+    answer: &Reader,
+    read: impl Fn(&Reader) -> Result<T, Misread>,
+) -> Result<Vec<T>, Misread> {
+    answer.items("the answer")?.iter().map(read).collect()
 }
 
-fn read<T: DeserializeOwned>(answer: Result<JsValue, JsValue>) -> Outcome<T> {
-    serde_wasm_bindgen::from_value(answer.map_err(failure)?)
-        .map_err(|error| misread(&format!("The engine's answer cannot be read: {error}.")))
+fn understood<T>(read: Result<T, Misread>) -> Outcome<T> {
+    read.map_err(|Misread(what)| misread(&format!("The engine's answer cannot be read: {what}.")))
 }
 
 fn misread(message: &str) -> ErrorBody {
@@ -308,10 +458,13 @@ fn misread(message: &str) -> ErrorBody {
 
 /// An `UnmaskError` as it is; anything else that was thrown, in words.
 fn failure(error: JsValue) -> ErrorBody {
-    let text = |name| property(&error, name).as_string();
-    let code = serde_wasm_bindgen::from_value(property(&error, "code"));
-    match (code, text("nextStep")) {
-        (Ok(code), Some(next_step)) => ErrorBody {
+    let error = Reader(error);
+    let text = |name| error.text_if_any(name);
+    match (
+        text("code").and_then(|code| error_code(&code)),
+        text("nextStep"),
+    ) {
+        (Some(code), Some(next_step)) => ErrorBody {
             code,
             message: text("message").unwrap_or_default(),
             next_step,
@@ -327,6 +480,15 @@ fn failure(error: JsValue) -> ErrorBody {
     }
 }
 
-fn property(object: &JsValue, name: &str) -> JsValue {
-    Reflect::get(object, &name.into()).unwrap_or(JsValue::UNDEFINED)
+fn error_code(name: &str) -> Option<ErrorCode> {
+    Some(match name {
+        "network" => ErrorCode::Network,
+        "integrity" => ErrorCode::Integrity,
+        "unsupported" => ErrorCode::Unsupported,
+        "memory" => ErrorCode::Memory,
+        "input" => ErrorCode::Input,
+        "aborted" => ErrorCode::Aborted,
+        "engine" => ErrorCode::Engine,
+        _ => return None,
+    })
 }

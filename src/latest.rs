@@ -6,63 +6,74 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use leptos::prelude::*;
+use leptos::prelude::{TimeoutHandle, set_timeout_with_handle};
 use unmask_protocol::ErrorBody;
 use web_sys::AbortSignal;
 
 use crate::engine::{Abort, Outcome};
+use crate::var::{Var, effect};
 
-/// How long the reader's hands must rest before the engine is asked.
-const PAUSE: Duration = Duration::from_millis(80);
+/// How long the reader's hands must rest before the engine is asked what it answers at once.
+pub const BREATH: Duration = Duration::from_millis(12);
+/// The same where the answer takes a while.
+pub const PAUSE: Duration = Duration::from_millis(160);
+
+/// Runs `work` beside everything else. Boxed, as all work of the page should share one kind of task.
+pub fn spawn(work: impl Future<Output = ()> + 'static) {
+    let work: Pin<Box<dyn Future<Output = ()>>> = Box::pin(work);
+    leptos::task::spawn_local(work);
+}
 
 /// How a question fares, whatever it is about.
 #[derive(Clone, Copy)]
 pub struct Asking {
     /// Whether an answer is on its way.
-    pub waiting: RwSignal<bool>,
+    pub waiting: Var<bool>,
     /// Why the last question failed.
-    pub error: RwSignal<Option<ErrorBody>>,
-    again: Trigger,
+    pub error: Var<Option<ErrorBody>>,
+    again: Var<()>,
 }
 
 impl Asking {
     /// Asks once more.
     pub fn retry(self) {
-        self.again.notify();
+        self.again.set(());
     }
 }
 
 /// A question that is asked anew whenever what it reads changes.
-pub struct Latest<T: Send + Sync + 'static> {
+pub struct Latest<T: 'static> {
     /// The last answer that came; it stays while the next one is awaited.
-    pub answer: RwSignal<Option<T>>,
+    pub answer: Var<Option<T>>,
     /// How the newest question fares.
     pub asking: Asking,
 }
 
-impl<T: Send + Sync + 'static> Copy for Latest<T> {}
+impl<T> Copy for Latest<T> {}
 
-impl<T: Send + Sync + 'static> Clone for Latest<T> {
+impl<T> Clone for Latest<T> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T: Send + Sync + 'static> Latest<T> {
+impl<T> Latest<T> {
     /// `question` reads what the answer depends on, and gives the call to the engine, or none to clear the answer.
     pub fn new<Q>(question: impl Fn() -> Option<Q> + 'static) -> Self
     where
         Q: AsyncFnOnce(Option<AbortSignal>) -> Outcome<T> + 'static,
     {
-        let answer = RwSignal::new(None);
+        let answer = Var::new(None);
         let asking = Asking {
-            waiting: RwSignal::new(false),
-            error: RwSignal::new(None),
-            again: Trigger::new(),
+            waiting: Var::new(false),
+            error: Var::new(None),
+            again: Var::new(()),
         };
         let question = move || -> Option<Call> {
             let Some(question) = question() else {
-                answer.set(None);
+                if answer.peek(Option::is_some) {
+                    answer.set(None);
+                }
                 return None;
             };
             Some(Box::new(move |signal| {
@@ -85,31 +96,32 @@ type Call = Box<
 
 fn ask_when_it_changes(asking: Asking, question: Box<dyn Fn() -> Option<Call>>) {
     let pause = Pause::default();
-    Effect::new(move || {
-        asking.again.track();
+    effect(move || {
+        asking.again.with(|()| ());
         pause.stop();
         let call = question();
-        asking.waiting.set(call.is_some());
+        asking.waiting.put(call.is_some());
         let Some(call) = call else {
-            asking.error.set(None);
+            asking.error.put(None);
             return;
         };
-        pause.then(Box::new(move |signal| {
-            leptos::task::spawn_local(async move {
+        let work = move |signal: Option<AbortSignal>| {
+            spawn(async move {
                 let outcome = call(signal.clone()).await;
                 if signal.is_some_and(|signal| signal.aborted()) {
                     return;
                 }
-                asking.waiting.set(false);
                 match outcome {
                     Ok(keep) => {
                         keep();
-                        asking.error.set(None);
+                        asking.error.put(None);
                     }
                     Err(error) => asking.error.set(Some(error)),
                 }
+                asking.waiting.put(false);
             });
-        }));
+        };
+        pause.then(BREATH, Box::new(work));
     });
 }
 
@@ -126,13 +138,13 @@ impl Pause {
         }
     }
 
-    /// Starts `work` after the pause, with the signal that tells when it is stopped.
-    pub fn then(&self, work: Box<dyn FnOnce(Option<AbortSignal>)>) {
+    /// Starts `work` after `rest`, with the signal that tells when it is stopped.
+    pub fn then(&self, rest: Duration, work: Box<dyn FnOnce(Option<AbortSignal>)>) {
         self.stop();
         let abort = Abort::new();
         let signal = abort.signal();
         // Without a timer (no window) nothing can be asked at all.
-        if let Ok(timeout) = set_timeout_with_handle(move || work(signal), PAUSE) {
+        if let Ok(timeout) = set_timeout_with_handle(move || work(signal), rest) {
             *self.0.borrow_mut() = Some((timeout, abort));
         }
     }

@@ -1,14 +1,18 @@
 //! The page: state, views, and the binding to the engine. It knows the protocol and nothing of the models' insides.
 
+mod dom;
 mod engine;
+mod js;
 mod latest;
 mod page;
 mod slot;
 mod state;
+mod var;
 mod views;
 mod writing;
 
 fn main() {
     console_error_panic_hook::set_once();
-    leptos::mount::mount_to(views::app::root(), views::app::App).forget();
+    let root = views::app::root();
+    leptos::mount::mount_to(root.clone(), move || views::app::app(&root)).forget();
 }

@@ -1,10 +1,9 @@
 //! Everything that the page's panels share: the reader's sentence, the models, their answers, what is pointed at.
 
-use leptos::prelude::*;
 use unmask_protocol::{FilledMask, GenerateOptions};
 
-use crate::engine;
-use crate::latest::Latest;
+use crate::engine::{self, Read};
+use crate::latest::{Latest, spawn};
 use crate::slot::Slot;
 use crate::state::attention::{Attentions, Head};
 use crate::state::catalogue::Catalogue;
@@ -12,6 +11,7 @@ use crate::state::links::Pointer;
 use crate::state::ramp::Scheme;
 use crate::state::sentence::Sentence;
 use crate::state::shapes::Sight;
+use crate::var::{Derived, Var, effect};
 use crate::writing::{Stage, Writing};
 
 /// Candidates shown for a mask.
@@ -27,62 +27,62 @@ const OPENING: (&str, &str) = ("He opened the book and read the first chapter.",
 #[derive(Clone, Copy)]
 pub struct Lens {
     /// Layer, counted from 0.
-    pub layer: RwSignal<usize>,
+    pub layer: Var<usize>,
     /// Head, or the mean over them.
-    pub head: RwSignal<Head>,
+    pub head: Var<Head>,
 }
 
-/// The page's shared state, provided as a context.
+/// The page's shared state, handed to every view.
 #[derive(Clone, Copy)]
 pub struct Page {
     /// What this site carries.
-    pub catalogue: RwSignal<Catalogue>,
+    pub catalogue: Var<Catalogue>,
     /// The reader's text.
-    pub sentence: RwSignal<Sentence>,
+    pub sentence: Var<Sentence>,
     /// The model that fills.
     pub bert: Slot,
     /// The model that writes.
     pub bart: Slot,
     /// How BERT may look.
-    pub sight: RwSignal<Sight>,
+    pub sight: Var<Sight>,
     /// BERT's candidates for every mask.
-    pub fills: Latest<Vec<FilledMask>>,
+    pub fills: Latest<Read<Vec<FilledMask>>>,
     /// The same with BERT's own mask, while the reader has chosen another: what to compare with.
-    pub reference: Latest<Vec<FilledMask>>,
+    pub reference: Latest<Read<Vec<FilledMask>>>,
     /// BERT's attention.
     pub bert_attention: Latest<Attentions>,
     /// The word BART pronounces, by its place in the sentence; none takes the salient one.
-    pub spoken: RwSignal<Option<usize>>,
+    pub spoken: Var<Option<usize>>,
     /// What BART does, where it can do several things.
-    pub task: RwSignal<Option<String>>,
+    pub task: Var<Option<String>>,
     /// Beams of BART's search.
-    pub beams: RwSignal<usize>,
+    pub beams: Var<usize>,
     /// What BART writes.
     pub writing: Writing,
     /// BART's attention over source and output.
     pub bart_attention: Latest<Attentions>,
     /// What is pointed at in the matrices.
-    pub pointer: RwSignal<Option<Pointer>>,
+    pub pointer: Var<Option<Pointer>>,
     /// Layer and head of BERT's matrix.
     pub bert_lens: Lens,
     /// Layer and head of BART's matrices.
     pub bart_lens: Lens,
     /// Light or dark.
-    pub scheme: RwSignal<Scheme>,
+    pub scheme: Var<Scheme>,
 }
 
 impl Page {
     /// The page as it opens, with every question wired to what it depends on.
     pub fn new() -> Self {
-        let sentence = RwSignal::new(Sentence::hiding(OPENING.0, OPENING.1));
+        let sentence = Var::new(Sentence::hiding(OPENING.0, OPENING.1));
         let bert = Slot::new("bert");
         let bart = Slot::new("bart-g2p");
-        let sight = RwSignal::new(Sight::default());
+        let sight = Var::new(Sight::default());
         let writing = Writing::new();
         let fills = Latest::new(move || {
             let text = sentence.with(Sentence::masked_if_any)?;
             let (model, mask) = (bert.model()?, sight.get().pattern());
-            Some(async move |signal| model.fill_mask(&text, TOP_K, mask, signal).await)
+            Some(async move |signal| model.fill_mask(&text, TOP_K, mask.as_ref(), signal).await)
         });
         let reference = Latest::new(move || {
             let text = sentence.with(Sentence::masked_if_any)?;
@@ -95,7 +95,11 @@ impl Page {
                 (1..=MOST_WORDS).contains(&words).then(|| sentence.masked())
             })?;
             let (model, mask) = (bert.model()?, sight.get().pattern());
-            Some(async move |signal| model.attention(&text, None, None, mask, signal).await)
+            Some(async move |signal| {
+                model
+                    .attention(&text, None, None, mask.as_ref(), signal)
+                    .await
+            })
         });
         let bart_attention = Latest::new(move || {
             let draft = writing.draft.get();
@@ -109,11 +113,11 @@ impl Page {
             })
         });
         let lens = |layer| Lens {
-            layer: RwSignal::new(layer),
-            head: RwSignal::new(Head::Mean),
+            layer: Var::new(layer),
+            head: Var::new(Head::Mean),
         };
         let page = Self {
-            catalogue: RwSignal::new(Catalogue::default()),
+            catalogue: Var::new(Catalogue::default()),
             sentence,
             bert,
             bart,
@@ -121,28 +125,23 @@ impl Page {
             fills,
             reference,
             bert_attention,
-            spoken: RwSignal::new(None),
-            task: RwSignal::new(None),
-            beams: RwSignal::new(1),
+            spoken: Var::new(None),
+            task: Var::new(None),
+            beams: Var::new(1),
             writing,
             bart_attention,
-            pointer: RwSignal::new(None),
+            pointer: Var::new(None),
             bert_lens: lens(0),
             bart_lens: lens(0),
-            scheme: RwSignal::new(Scheme::default()),
+            scheme: Var::new(Scheme::default()),
         };
         page.write_when_anything_changes();
         page
     }
 
-    /// The page of the current view tree.
-    pub fn expect() -> Self {
-        expect_context()
-    }
-
     /// Reads the catalogue and, if `at_once`, starts loading both models.
     pub fn open(self, at_once: bool) {
-        leptos::task::spawn_local(async move {
+        spawn(async move {
             // Without a catalogue the models' own errors say what is wrong; only the sizes stay unknown.
             if let Ok(catalogue) = engine::catalogue().await {
                 if let Some(writer) = catalogue.writers().into_iter().next() {
@@ -159,7 +158,7 @@ impl Page {
 
     /// What BART is to do: the reader's choice where the model can do it, or else its first task.
     pub fn current_task(self) -> Option<String> {
-        let tasks = self.bart.model()?.info.tasks;
+        let tasks = self.bart.info()?.tasks.clone();
         let chosen = self.task.get().filter(|task| tasks.contains(task));
         chosen.or_else(|| tasks.into_iter().next())
     }
@@ -182,7 +181,7 @@ impl Page {
             }
             let mask = sentence.mask_index(index)?;
             let guess = self.fills.answer.with(|answer| {
-                let candidates = &answer.as_ref()?.get(mask)?.candidates;
+                let candidates = &answer.as_ref()?.answer.get(mask)?.candidates;
                 Some(candidates.first()?.text.trim().to_owned())
             });
             guess.or_else(|| sentence.original(mask).map(str::to_owned))
@@ -205,7 +204,7 @@ impl Page {
     }
 
     fn write_when_anything_changes(self) {
-        let request = Memo::new(move |_| {
+        let request = Derived::new(move || {
             let controls = GenerateOptions {
                 num_beams: Some(self.beams.get()),
                 task: self.current_task(),
@@ -213,7 +212,7 @@ impl Page {
             };
             self.source().map(|source| (source, controls))
         });
-        Effect::new(move || match (self.bart.model(), request.get()) {
+        effect(move || match (self.bart.model(), request.get()) {
             (Some(model), Some((source, controls))) => {
                 self.writing.start(model, source, controls);
             }

@@ -1,9 +1,12 @@
 //! A place for a model: waiting for consent, on its way, ready, or failed.
 
-use leptos::prelude::*;
-use unmask_protocol::{ErrorBody, Progress};
+use std::rc::Rc;
+
+use unmask_protocol::{ErrorBody, ModelInfo, Progress};
 
 use crate::engine::Model;
+use crate::latest::spawn;
+use crate::var::Var;
 
 /// How far a model is.
 #[derive(Clone)]
@@ -13,7 +16,7 @@ pub enum Status {
     /// On its way.
     Loading(Option<Progress>),
     /// Ready for requests.
-    Ready(Model),
+    Ready(Rc<ModelInfo>),
     /// It could not be loaded.
     Failed(ErrorBody),
 }
@@ -22,45 +25,50 @@ pub enum Status {
 #[derive(Clone, Copy)]
 pub struct Slot {
     /// Its name in the catalogue.
-    pub name: RwSignal<String>,
-    status: RwSignal<Status, LocalStorage>,
+    pub name: Var<String>,
+    /// How far it is.
+    pub status: Var<Status>,
+    model: Var<Option<Model>>,
 }
 
 impl Slot {
     /// An empty place for the model `name`.
     pub fn new(name: &str) -> Self {
         Self {
-            name: RwSignal::new(name.to_owned()),
-            status: RwSignal::new_local(Status::Asleep),
+            name: Var::new(name.to_owned()),
+            status: Var::new(Status::Asleep),
+            model: Var::new(None),
         }
-    }
-
-    /// How far it is (tracked).
-    pub fn status(&self) -> Status {
-        self.status.get()
     }
 
     /// The model, once it is ready (tracked).
-    pub fn model(&self) -> Option<Model> {
-        match self.status.get() {
-            Status::Ready(model) => Some(model),
-            _ => None,
-        }
+    pub fn model(self) -> Option<Model> {
+        self.model.get()
+    }
+
+    /// What the model is, once it is ready (tracked).
+    pub fn info(self) -> Option<Rc<ModelInfo>> {
+        self.model.with(|model| Some(model.as_ref()?.info.clone()))
     }
 
     /// Loads the model; a failure is kept to be shown, and another call tries again.
     pub fn load(self) {
         self.status.set(Status::Loading(None));
-        leptos::task::spawn_local(async move {
-            let name = self.name.get_untracked();
+        self.model.set(None);
+        spawn(async move {
+            let name = self.name.now();
             let status = self.status;
             let on_progress = move |progress| status.set(Status::Loading(Some(progress)));
             let loaded = Model::load(&name, on_progress).await;
-            if self.name.get_untracked() == name {
-                self.status.set(match loaded {
-                    Ok(model) => Status::Ready(model),
-                    Err(error) => Status::Failed(error),
-                });
+            if self.name.now() != name {
+                return;
+            }
+            match loaded {
+                Ok(model) => {
+                    self.status.set(Status::Ready(model.info.clone()));
+                    self.model.set(Some(model));
+                }
+                Err(error) => self.status.set(Status::Failed(error)),
             }
         });
     }

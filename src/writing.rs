@@ -1,10 +1,11 @@
 //! BART at work: the tokens that it has written so far, and the way to stop it.
 
-use leptos::prelude::*;
 use unmask_protocol::{ErrorBody, ErrorCode, GenerateOptions, Step};
+use web_sys::AbortSignal;
 
 use crate::engine::Model;
-use crate::latest::Pause;
+use crate::latest::{PAUSE, Pause, spawn};
+use crate::var::Var;
 
 /// How far a generation is.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -48,16 +49,16 @@ impl Draft {
 #[derive(Clone, Copy)]
 pub struct Writing {
     /// What is being written.
-    pub draft: RwSignal<Draft>,
-    pause: StoredValue<Pause, LocalStorage>,
+    pub draft: Var<Draft>,
+    pause: Var<Pause>,
 }
 
 impl Writing {
     /// Nothing yet.
     pub fn new() -> Self {
         Self {
-            draft: RwSignal::new(Draft::default()),
-            pause: StoredValue::new_local(Pause::default()),
+            draft: Var::new(Draft::default()),
+            pause: Var::new(Pause::default()),
         }
     }
 
@@ -70,8 +71,8 @@ impl Writing {
             stage: Stage::Running,
             ..Draft::default()
         });
-        self.pause.get_value().then(Box::new(move |signal| {
-            leptos::task::spawn_local(async move {
+        let work = move |signal: Option<AbortSignal>| {
+            spawn(async move {
                 let stopped = {
                     let signal = signal.clone();
                     move || signal.as_ref().is_some_and(|signal| signal.aborted())
@@ -97,12 +98,13 @@ impl Writing {
                     }
                 });
             });
-        }));
+        };
+        self.pause.now().then(PAUSE, Box::new(work));
     }
 
     /// Stops, keeping what has been written.
     pub fn stop(self) {
-        self.pause.get_value().stop();
+        self.pause.now().stop();
         self.draft.update(|draft| {
             if draft.stage == Stage::Running {
                 draft.stage = Stage::Stopped;
@@ -112,7 +114,7 @@ impl Writing {
 
     /// Stops and forgets.
     pub fn clear(self) {
-        self.pause.get_value().stop();
+        self.pause.now().stop();
         self.draft.set(Draft::default());
     }
 }

@@ -20,18 +20,27 @@ pub struct Attention {
     header: AttentionHeader,
     /// 1 = may attend; `[queries, keys]`.
     mask: Vec<u8>,
+    /// Before mask and softmax; `[layers, heads, queries, keys]`.
+    scores: Vec<f32>,
     /// After softmax; `[layers, heads, queries, keys]`.
     weights: Vec<f32>,
 }
 
 impl Attention {
     /// Checks that the tensors have the header's shape; the error is a sentence for people.
-    pub fn new(header: AttentionHeader, mask: Vec<u8>, weights: Vec<f32>) -> Result<Self, String> {
+    pub fn new(
+        header: AttentionHeader,
+        mask: Vec<u8>,
+        scores: Vec<f32>,
+        weights: Vec<f32>,
+    ) -> Result<Self, String> {
         let cells = header.query_tokens.len() * header.key_tokens.len();
-        if mask.len() != cells || weights.len() != header.layers * header.heads * cells {
+        let all = header.layers * header.heads * cells;
+        if mask.len() != cells || scores.len() != all || weights.len() != all {
             return Err(format!(
-                "The engine sent {} mask cells and {} weights for {} × {} tokens, {} layers and {} heads.",
+                "The engine sent {} mask cells, {} scores and {} weights for {} × {} tokens, {} layers and {} heads.",
                 mask.len(),
+                scores.len(),
                 weights.len(),
                 header.query_tokens.len(),
                 header.key_tokens.len(),
@@ -42,6 +51,7 @@ impl Attention {
         Ok(Self {
             header,
             mask,
+            scores,
             weights,
         })
     }
@@ -111,7 +121,7 @@ mod tests {
     #[test]
     fn a_grid_is_one_head_of_one_layer_or_the_mean() {
         let weights = vec![1.0, 0.2, 0.6, 0.4];
-        let attention = Attention::new(header(1, 2, 2), vec![1], weights).unwrap();
+        let attention = Attention::new(header(1, 2, 2), vec![1], vec![0.0; 4], weights).unwrap();
         let weight = |layer, head| attention.grid(layer, head).cell(0, 0);
         assert_eq!(weight(0, Head::One(1)), Cell::Weight(0.2));
         assert_eq!(weight(1, Head::One(0)), Cell::Weight(0.6));
@@ -121,13 +131,17 @@ mod tests {
 
     #[test]
     fn tensors_of_the_wrong_size_are_refused_in_words() {
-        let error = Attention::new(header(2, 1, 1), vec![1; 4], vec![0.0; 3]).unwrap_err();
-        assert!(error.contains("3 weights for 2 × 2 tokens"), "{error}");
+        let error =
+            Attention::new(header(2, 1, 1), vec![1; 4], vec![0.0; 4], vec![0.0; 3]).unwrap_err();
+        assert!(
+            error.contains("4 scores and 3 weights for 2 × 2 tokens"),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_model_without_layers_has_a_mask_and_no_weights() {
-        let attention = Attention::new(header(1, 0, 0), vec![0], vec![]).unwrap();
+        let attention = Attention::new(header(1, 0, 0), vec![0], vec![], vec![]).unwrap();
         assert_eq!(attention.grid(0, Head::Mean).cell(0, 0), Cell::Forbidden);
         assert_eq!(attention.grid(0, Head::Mean).weights, None);
     }

@@ -1,17 +1,14 @@
 //! What the page reads of the catalogue, `models.json`: names, sizes and tasks to show before anything is loaded.
 
-use serde::Deserialize;
-
 /// The models that this site carries.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Catalogue {
     /// One entry per file.
     pub models: Vec<Entry>,
 }
 
 /// One model file.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Entry {
     /// By which it is asked for.
     pub name: String,

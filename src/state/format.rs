@@ -12,6 +12,16 @@ pub fn percent(value: f32) -> String {
     }
 }
 
+/// A probability or weight with nine decimals, for programs. (Printing floats exactly takes ten kilobytes of code.)
+pub fn decimal(value: f32) -> String {
+    let billionths = (f64::from(value) * 1e9).round() as u64;
+    format!(
+        "{}.{:09}",
+        billionths / 1_000_000_000,
+        billionths % 1_000_000_000
+    )
+}
+
 /// Bytes in megabytes with one decimal, or kilobytes below one.
 pub fn bytes(count: u64) -> String {
     match count {
@@ -52,6 +62,13 @@ mod tests {
         for (value, text) in cases {
             assert_eq!(percent(value), text);
         }
+    }
+
+    #[test]
+    fn decimals_are_numbers_to_every_program() {
+        assert_eq!(decimal(0.25), "0.250000000");
+        assert_eq!(decimal(1.0), "1.000000000");
+        assert_eq!(decimal(3e-9), "0.000000003");
     }
 
     #[test]

@@ -1,17 +1,19 @@
 //! The page from top to bottom; title and introduction stand in `index.html`, to be read before any of this runs.
 
-use leptos::prelude::*;
+use leptos::prelude::{document, window};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 use web_sys::{HtmlElement, MediaQueryList};
 
-use super::bart_panel::BartPanel;
-use super::bert_panel::BertPanel;
-use super::heads::Heads;
-use super::mask_panel::MaskPanel;
-use super::sentence_field::SentenceField;
+use super::bart_panel::bart_panel;
+use super::bert_panel::bert_panel;
+use super::heads::heads;
+use super::mask_panel::mask_panel;
+use super::sentence_field::sentence_field;
+use crate::dom::{El, el};
 use crate::page::Page;
 use crate::state::ramp::Scheme;
+use crate::var::Var;
 
 /// The element that the page fills: `#app`, or the body in a document without it.
 pub fn root() -> HtmlElement {
@@ -23,25 +25,29 @@ pub fn root() -> HtmlElement {
         .expect("a document that runs this has a body")
 }
 
-/// The live part of the page.
-#[component]
-pub fn App() -> impl IntoView {
+/// Fills `root` with the live part of the page.
+pub fn app(root: &HtmlElement) {
     let page = Page::new();
-    provide_context(page);
     follow_scheme(page.scheme);
     page.open(!saves_data());
-    view! {
-        <SentenceField />
-        <section class="answers" aria-labelledby="answers-title">
-            <h2 id="answers-title">"What each makes of it"</h2>
-            <div class="pair">
-                <BertPanel />
-                <BartPanel />
-            </div>
-        </section>
-        <MaskPanel />
-        <Heads />
+    let answers = el("section")
+        .class("answers")
+        .attr("aria-labelledby", "answers-title")
+        .child(heading("h2", "answers-title", "What each makes of it"))
+        .child(
+            el("div")
+                .class("pair")
+                .children([bert_panel(page), bart_panel(page)]),
+        );
+    let root = El::from_node(root.clone().into());
+    for section in [sentence_field(page), answers, mask_panel(page), heads(page)] {
+        root.append(section);
     }
+}
+
+/// A heading that names what it stands above.
+pub fn heading(tag: &str, id: &str, text: &str) -> El {
+    el(tag).attr("id", id).text(text)
 }
 
 /// Whether the browser was told to save data; such a reader is asked before models are fetched.
@@ -53,7 +59,7 @@ fn saves_data() -> bool {
 }
 
 /// Keeps `scheme` at what the reader's system asks for.
-fn follow_scheme(scheme: RwSignal<Scheme>) {
+fn follow_scheme(scheme: Var<Scheme>) {
     let Ok(Some(query)) = window().match_media("(prefers-color-scheme: dark)") else {
         return;
     };

@@ -1,7 +1,6 @@
 //! The key to the matrices: the scale of weights, and what hatching means.
 
-use leptos::prelude::*;
-
+use crate::dom::{El, el, p};
 use crate::page::Page;
 use crate::state::ramp::{gradient, position};
 
@@ -9,28 +8,28 @@ use crate::state::ramp::{gradient, position};
 const TICKS: [u8; 5] = [0, 5, 20, 50, 100];
 
 /// Scale and hatching, each with its words.
-#[component]
-pub fn Legend() -> impl IntoView {
-    let page = Page::expect();
+pub fn legend(page: Page) -> El {
+    let hatched = el("p")
+        .child(
+            el("span")
+                .class("swatch hatched")
+                .attr("aria-hidden", "true"),
+        )
+        .text("may not look");
+    let ramp = el("div")
+        .class("ramp")
+        .attr("aria-hidden", "true")
+        .live_style("background", move || gradient(page.scheme.get()));
     let tick = |percent: u8| {
         let left = (position(f32::from(percent) / 100.0) * 100.0).round() as u32;
-        view! { <span style:left=format!("{left}%")>{percent.to_string()} "%"</span> }
+        el("span")
+            .style("left", &format!("{left}%"))
+            .text(&format!("{percent}%"))
     };
-    view! {
-        <div class="legend">
-            <p>
-                <span class="swatch hatched" aria-hidden="true"></span>
-                "may not look"
-            </p>
-            <div class="scale">
-                <p>"attention weight"</p>
-                <div
-                    class="ramp"
-                    aria-hidden="true"
-                    style:background=move || gradient(page.scheme.get())
-                ></div>
-                <div class="ticks">{TICKS.map(tick)}</div>
-            </div>
-        </div>
-    }
+    let scale = el("div").class("scale").children([
+        p("", "attention weight"),
+        ramp,
+        el("div").class("ticks").children(TICKS.map(tick)),
+    ]);
+    el("div").class("legend").children([hatched, scale])
 }

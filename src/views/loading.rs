@@ -1,64 +1,43 @@
 //! A model on its way: size before it starts, bytes while it comes, facts once it is here.
 
-use leptos::either::EitherOf4;
-use leptos::prelude::*;
 use unmask_protocol::{ModelInfo, Phase, Progress};
 
-use super::error_note::ErrorNote;
+use super::error_note::failed;
+use crate::dom::{El, button, el, p};
 use crate::page::Page;
 use crate::slot::{Slot, Status};
 use crate::state::format::{bytes, count};
 
-/// The state of a model in a line or two.
-#[component]
-pub fn Loading(
-    /// The model.
-    model: Slot,
-    /// What the reader calls it.
-    label: &'static str,
-) -> impl IntoView {
-    let page = Page::expect();
+/// The state of a model, which the reader calls `label`, in a line or two.
+pub fn loading(page: Page, model: Slot, label: &'static str) -> El {
     let size = move || {
         page.catalogue
             .with(|catalogue| catalogue.bytes(&model.name.get()))
     };
-    move || match model.status() {
-        Status::Asleep => EitherOf4::A(view! {
-            <div class="loading">
-                <button type="button" on:click=move |_| model.load()>
-                    {move || match size() {
-                        Some(size) => format!("Fetch {label} ({})", bytes(size)),
-                        None => format!("Fetch {label}"),
-                    }}
-                </button>
-                <p class="note">"Fetched once and kept on this machine."</p>
-            </div>
-        }),
-        Status::Loading(progress) => EitherOf4::B(view! {
-            <Bar progress label size=size() />
-        }),
-        Status::Ready(ready) => EitherOf4::C(view! { <p class="facts">{facts(&ready.info)}</p> }),
-        Status::Failed(error) => {
-            EitherOf4::D(view! { <ErrorNote error=Some(error) retry=move |()| model.load() /> })
-        }
-    }
+    el("div").class("model").live(move |place| {
+        let shown = model.status.with(|status| match status {
+            Status::Asleep => {
+                let words = match size() {
+                    Some(size) => format!("Fetch {label} ({})", bytes(size)),
+                    None => format!("Fetch {label}"),
+                };
+                el("div").class("loading").children([
+                    button(&words, move || model.load()),
+                    p("note", "Fetched once and kept on this machine."),
+                ])
+            }
+            Status::Loading(progress) => bar(progress.as_ref(), label, size()),
+            Status::Ready(info) => p("facts", &facts(info)),
+            Status::Failed(error) => failed(error, move || model.load()),
+        });
+        place.append(shown);
+    })
 }
 
-/// Bytes so far, as a bar and in words.
-#[component]
-fn Bar(
-    /// What has come.
-    progress: Option<Progress>,
-    /// What the reader calls the model.
-    label: &'static str,
-    /// The catalogue's size, until the transfer tells its own.
-    size: Option<u64>,
-) -> impl IntoView {
-    let loaded = progress.as_ref().map_or(0, |progress| progress.loaded);
-    let total = progress
-        .as_ref()
-        .and_then(|progress| progress.total)
-        .or(size);
+/// Bytes so far, as a bar and in words; `size` is the catalogue's, until the transfer tells its own.
+fn bar(progress: Option<&Progress>, label: &str, size: Option<u64>) -> El {
+    let loaded = progress.map_or(0, |progress| progress.loaded);
+    let total = progress.and_then(|progress| progress.total).or(size);
     let verb = match progress.map(|progress| progress.phase) {
         Some(Phase::Cache) => "Reading",
         _ => "Fetching",
@@ -67,16 +46,14 @@ fn Bar(
         Some(total) => format!("{verb} {label}: {} of {}", bytes(loaded), bytes(total)),
         None => format!("{verb} {label}: {}", bytes(loaded)),
     };
-    view! {
-        <div class="loading">
-            <progress
-                aria-label=format!("Loading {label}")
-                max=total.map(|total| total.to_string())
-                value=total.map(|_| loaded.to_string())
-            ></progress>
-            <p class="note">{words}</p>
-        </div>
+    let bar = el("progress").attr("aria-label", &format!("Loading {label}"));
+    if let Some(total) = total {
+        bar.set_attr("max", Some(&total.to_string()));
+        bar.set_attr("value", Some(&loaded.to_string()));
     }
+    el("div")
+        .class("loading")
+        .children([bar, p("note", &words)])
 }
 
 /// 6 layers of 12 heads, 22.7 million parameters in 25.1 MB (Q8_0, Apache-2.0).

@@ -3,14 +3,15 @@
 
 use std::time::Duration;
 
-use leptos::html::Div;
-use leptos::prelude::*;
+use leptos::prelude::{IntervalHandle, set_interval_with_handle};
 
-use super::choice::Choice;
-use super::error_note::Trouble;
-use super::legend::Legend;
-use super::matrix::Matrix;
+use super::app::heading;
+use super::choice::{choice, toggle};
+use super::error_note::trouble;
+use super::legend::legend;
+use super::matrix::matrix;
 use super::measure::width_of;
+use crate::dom::{El, button, el, p, value_of};
 use crate::latest::Latest;
 use crate::page::{Lens, MOST_WORDS, Page};
 use crate::slot::Slot;
@@ -19,6 +20,7 @@ use crate::state::geometry::{Geometry, column_room, row_room};
 use crate::state::grid::{Grid, Label};
 use crate::state::links::Place;
 use crate::state::shapes::{Sight, bracketed, cross_attention, self_attention};
+use crate::var::{Derived, Var, effect};
 use crate::writing::Stage;
 
 /// From this width on, BART's three matrices stand side by side.
@@ -32,9 +34,9 @@ const BEAT: Duration = Duration::from_millis(500);
 #[derive(Clone, Copy)]
 struct Display {
     /// Word pieces put back together.
-    whole_words: RwSignal<bool>,
+    whole_words: Var<bool>,
     /// Without `[CLS]`, `[SEP]` and their like.
-    written_only: RwSignal<bool>,
+    written_only: Var<bool>,
 }
 
 impl Display {
@@ -51,136 +53,112 @@ impl Display {
 }
 
 /// All matrices, with what they have in common.
-#[component]
-pub fn MaskPanel() -> impl IntoView {
+pub fn mask_panel(page: Page) -> El {
     let display = Display {
-        whole_words: RwSignal::new(false),
-        written_only: RwSignal::new(false),
+        whole_words: Var::new(false),
+        written_only: Var::new(false),
     };
-    view! {
-        <section class="masks" aria-labelledby="masks-title">
-            <h2 id="masks-title">"The masks, and the attention under them"</h2>
-            <p class="prose">
+    let switch =
+        |label, value: Var<bool>| toggle(label, move || value.get(), move |on| value.set(on));
+    el("section")
+        .class("masks")
+        .attr("aria-labelledby", "masks-title")
+        .children([
+            heading("h2", "masks-title", "The masks, and the attention under them"),
+            p(
+                "prose",
                 "Each row is a token that asks, each column a token that may answer. The mask says which \
-                questions are allowed at all; the model decides how much weight each allowed answer gets, \
-                and every row adds up to 100%. Point at a token to find it everywhere it occurs; click to \
-                hold it; or step in with the keyboard and walk with the arrow keys."
-            </p>
-            <div class="key">
-                <Legend />
-                <div class="toggles">
-                    <Toggle label="put word pieces together" value=display.whole_words />
-                    <Toggle label="leave out special tokens" value=display.written_only />
-                </div>
-            </div>
-            <div class="figures">
-                <Bert display />
-                <Bart display />
-            </div>
-        </section>
-    }
-}
-
-/// A check box with its words.
-#[component]
-fn Toggle(
-    /// What it turns on.
-    label: &'static str,
-    /// Whether it is on.
-    value: RwSignal<bool>,
-) -> impl IntoView {
-    view! {
-        <label class="toggle">
-            <input
-                type="checkbox"
-                prop:checked=value
-                on:change:target=move |event| value.set(event.target().checked())
-            />
-            {label}
-        </label>
-    }
+                 questions are allowed at all; the model decides how much weight each allowed answer gets, \
+                 and every row adds up to 100%. Point at a token to find it everywhere it occurs; click to \
+                 hold it; or step in with the keyboard and walk with the arrow keys.",
+            ),
+            el("div").class("key").children([
+                legend(page),
+                el("div").class("toggles").children([
+                    switch("put word pieces together", display.whole_words),
+                    switch("leave out special tokens", display.written_only),
+                ]),
+            ]),
+            el("div")
+                .class("figures")
+                .children([bert(page, display), bart(page, display)]),
+        ])
 }
 
 /// BERT's one matrix.
-#[component]
-fn Bert(
-    /// How tokens are shown.
-    display: Display,
-) -> impl IntoView {
-    let page = Page::expect();
+fn bert(page: Page, display: Display) -> El {
+    let group = el("div").class("group");
+    let width = width_of(&group);
     let lens = page.bert_lens;
-    let element = NodeRef::<Div>::new();
-    let width = width_of(element);
-    let grid = Memo::new(move |_| {
+    let grid = Derived::new(move || {
         let live = attention(page.bert_attention, |all| Some(&all.encoder), lens);
         display.apply(live.unwrap_or_else(|| bert_shape(page)))
     });
-    let geometry = Memo::new(move |_| {
+    let geometry = Derived::new(move || {
         grid.with(|grid| {
             let (left, top) = (row_room(&grid.rows), column_room(&grid.columns));
             Geometry::fit(width.get(), left, top, grid.columns.len())
         })
     });
-    let too_long = Memo::new(move |_| {
+    let too_long = Derived::new(move || {
         page.sentence
             .with(|sentence| sentence.words().len() > MOST_WORDS)
     });
-    let rule = move || match page.sight.get() {
-        _ if too_long.get() => "This text is too long to draw: the matrix takes up to 120 words.",
-        Sight::Both => "Bidirectional: every token may look at every token, left and right.",
-        Sight::Left => "Causal: a token may look at itself and at what stands before it.",
-        Sight::Near => "Window: a token may look at itself and two tokens on each side.",
+    let rule = move || {
+        let words = match page.sight.get() {
+            _ if too_long.get() => {
+                "This text is too long to draw: the matrix takes up to 120 words."
+            }
+            Sight::Both => "Bidirectional: every token may look at every token, left and right.",
+            Sight::Left => "Causal: a token may look at itself and at what stands before it.",
+            Sight::Near => "Window: a token may look at itself and two tokens on each side.",
+        };
+        words.to_owned()
     };
-    view! {
-        <div class="group" node_ref=element>
-            <h3>"BERT"</h3>
-            <LensChoice model=page.bert lens />
-            <Trouble asking=page.bert_attention.asking />
-            <Matrix
-                place=Place::Bert
-                title="Encoder self-attention"
-                rule=Signal::derive(rule)
-                grid
-                geometry
-            />
-        </div>
-    }
+    group.children([
+        el("h3").text("BERT"),
+        lens_choice(page.bert, lens),
+        trouble(page.bert_attention.asking),
+        matrix(
+            page,
+            Place::Bert,
+            "Encoder self-attention",
+            rule,
+            grid,
+            geometry,
+        ),
+    ])
 }
 
 /// BART's three matrices, and the place in the writing at which they are shown.
-#[component]
-fn Bart(
-    /// How tokens are shown.
-    display: Display,
-) -> impl IntoView {
-    let page = Page::expect();
+fn bart(page: Page, display: Display) -> El {
+    let group = el("div").class("group");
+    let width = width_of(&group);
     let lens = page.bart_lens;
     let answers = page.bart_attention;
-    let element = NodeRef::<Div>::new();
-    let width = width_of(element);
-    let wide = Memo::new(move |_| width.get() >= TRIPTYCH);
-    let shown = RwSignal::new(None::<usize>);
+    let wide = Derived::new(move || width.get() >= TRIPTYCH);
+    let shown = Var::new(None::<usize>);
 
-    let source = Memo::new(move |_| bart_source(page));
-    let encoder = Memo::new(move |_| {
+    let source = Derived::new(move || bart_source(page));
+    let encoder = Derived::new(move || {
         let live = attention(answers, |all| Some(&all.encoder), lens);
         display.apply(live.unwrap_or_else(|| self_attention(source.get(), Sight::Both)))
     });
-    let whole_decoder = Memo::new(move |_| {
+    let whole_decoder = Derived::new(move || {
         let live = attention(answers, |all| all.decoder.as_ref(), lens);
         display.apply(live.unwrap_or_else(|| self_attention(bart_output(page), Sight::Left)))
     });
-    let whole_cross = Memo::new(move |_| {
+    let whole_cross = Derived::new(move || {
         let live = attention(answers, |all| all.cross.as_ref(), lens);
         display.apply(live.unwrap_or_else(|| cross_attention(bart_output(page), source.get())))
     });
-    let written = Memo::new(move |_| whole_decoder.with(|grid| grid.rows.len()));
+    let written = Derived::new(move || whole_decoder.with(|grid| grid.rows.len()));
     let rows = move || shown.get().unwrap_or(usize::MAX);
-    let decoder = Memo::new(move |_| whole_decoder.with(|grid| grid.corner(rows(), rows())));
-    let cross = Memo::new(move |_| whole_cross.with(|grid| grid.corner(rows(), usize::MAX)));
+    let decoder = Derived::new(move || whole_decoder.with(|grid| grid.corner(rows(), rows())));
+    let cross = Derived::new(move || whole_cross.with(|grid| grid.corner(rows(), usize::MAX)));
 
     // Cells have one size and labels one room, so that columns and rows line up from matrix to matrix.
-    let layout = Memo::new(move |_| {
+    let layout = Derived::new(move || {
         let output_room = whole_decoder.with(|grid| row_room(&grid.rows));
         let left = encoder.with(|grid| row_room(&grid.rows)).max(output_room);
         let top = encoder
@@ -201,147 +179,141 @@ fn Bart(
         };
         (right, decoder)
     });
-    let right = Signal::derive(move || layout.get().0);
-    let left = Signal::derive(move || layout.get().1);
-    let columns = move || {
-        wide.get().then(|| {
-            format!(
-                "{}px minmax(0, 1fr)",
-                left.get().width(written.get()).max(150.0) as u32
-            )
-        })
+    let right = Derived::new(move || layout.get().0);
+    let left = Derived::new(move || layout.get().1);
+    let columns = move || match wide.get() {
+        true => {
+            let width = left.get().width(written.get()).max(150.0) as u32;
+            format!("{width}px minmax(0, 1fr)")
+        }
+        false => String::new(),
     };
-    view! {
-        <div class="group" node_ref=element>
-            <h3>"BART"</h3>
-            <LensChoice model=page.bart lens />
-            <Trouble asking=answers.asking />
-            <div class="triptych" class:wide=wide style:grid-template-columns=columns>
-                <div class="corner">
-                    <p class="note">
-                        "Columns on the right are what BART reads, rows below what it writes: the same token, \
-                        the same line."
-                    </p>
-                    <Stepper shown written=written.into() />
-                </div>
-                <Matrix
-                    place=Place::Encoder
-                    title="Encoder self-attention"
-                    rule="Bidirectional: the source is read as a whole, like BERT reads."
-                    grid=encoder
-                    geometry=right
-                />
-                <Matrix
-                    place=Place::Decoder
-                    title="Decoder self-attention"
-                    rule="Causal: a token sees itself and what was written before. The future is hatched."
-                    grid=decoder
-                    geometry=left
-                />
-                <Matrix
-                    place=Place::Cross
-                    title="Cross-attention"
-                    rule="No mask: every written token may look back at the whole source."
-                    grid=cross
-                    geometry=right
-                />
-            </div>
-        </div>
-    }
+    let corner = el("div").class("corner").children([
+        p(
+            "note",
+            "Columns on the right are what BART reads, rows below what it writes: the same token, \
+             the same line.",
+        ),
+        stepper(page, shown, written),
+    ]);
+    let triptych = el("div")
+        .class("triptych")
+        .live_class("wide", move || wide.get())
+        .live_style("grid-template-columns", columns)
+        .children([
+            corner,
+            matrix(
+                page,
+                Place::Encoder,
+                "Encoder self-attention",
+                || "Bidirectional: the source is read as a whole, like BERT reads.".into(),
+                encoder,
+                right,
+            ),
+            matrix(
+                page,
+                Place::Decoder,
+                "Decoder self-attention",
+                || {
+                    "Causal: a token sees itself and what was written before. The future is hatched."
+                        .into()
+                },
+                decoder,
+                left,
+            ),
+            matrix(
+                page,
+                Place::Cross,
+                "Cross-attention",
+                || "No mask: every written token may look back at the whole source.".into(),
+                cross,
+                right,
+            ),
+        ]);
+    group.children([
+        el("h3").text("BART"),
+        lens_choice(page.bart, lens),
+        trouble(answers.asking),
+        triptych,
+    ])
 }
 
-/// Steps through the writing: the triangle grows by a row a token, and the rows above never change.
-#[component]
-fn Stepper(
-    /// Rows that are shown; none shows all.
-    shown: RwSignal<Option<usize>>,
-    /// Rows there are.
-    written: Signal<usize>,
-) -> impl IntoView {
-    let draft = Page::expect().writing.draft;
-    let playing = StoredValue::new(None::<IntervalHandle>);
-    let is_playing = RwSignal::new(false);
+/// Steps through the writing: the triangle grows by a row a token, and the rows above never change. `shown` is the
+/// number of rows that are shown (none shows all), of `written` there are.
+fn stepper(page: Page, shown: Var<Option<usize>>, written: Derived<usize>) -> El {
+    let draft = page.writing.draft;
+    let playing = Var::new(None::<IntervalHandle>);
     let stop = move || {
-        is_playing.set(false);
-        if let Some(handle) = playing.try_update_value(Option::take).flatten() {
+        if let Some(handle) = playing.now() {
             handle.clear();
+            playing.set(None);
         }
     };
-    Effect::new(move || {
+    effect(move || {
         if draft.with(|draft| draft.stage == Stage::Running) {
             stop();
-            shown.set(None);
+            shown.put(None);
         }
     });
-    let play = move |_| {
-        if is_playing.get_untracked() {
+    let play = move || {
+        if playing.peek(Option::is_some) {
             return stop();
         }
         shown.set(Some(1));
-        is_playing.set(true);
         let beat = move || {
-            let next = shown.get_untracked().map_or(1, |rows| rows + 1);
-            if next < written.get_untracked() {
+            let next = shown.now().map_or(1, |rows| rows + 1);
+            if next < written.now() {
                 shown.set(Some(next));
             } else {
                 shown.set(None);
                 stop();
             }
         };
-        playing.set_value(set_interval_with_handle(beat, BEAT).ok());
+        playing.set(set_interval_with_handle(beat, BEAT).ok());
     };
-    let position = move || {
-        shown
-            .get()
-            .unwrap_or_else(|| written.get())
-            .min(written.get())
-    };
-    view! {
-        <div class="stepper" hidden=move || written.get() < 2>
-            <label>
-                <span>"Tokens written: " {position} " of " {written}</span>
-                <input
-                    type="range"
-                    min="1"
-                    max=written
-                    prop:value=position
-                    on:input:target=move |event| {
-                        stop();
-                        let rows = event.target().value().parse().ok();
-                        shown.set(rows.filter(|&rows: &usize| rows < written.get_untracked()));
-                    }
-                />
-            </label>
-            <button type="button" class="quiet" on:click=play>
-                {move || if is_playing.get() { "Pause" } else { "Play it slowly" }}
-            </button>
-            <p class="note">
-                "Each token adds a row. The rows above stay as they are: nobody looks into the future."
-            </p>
-        </div>
-    }
+    let position = move || shown.get().unwrap_or(usize::MAX).min(written.get());
+    let range = el("input")
+        .attr("type", "range")
+        .attr("min", "1")
+        .live_attr("max", move || Some(written.get().to_string()))
+        .live_value(move || position().to_string())
+        .on("input", move |event| {
+            stop();
+            let rows = value_of(&event).parse().ok();
+            shown.set(rows.filter(|&rows: &usize| rows < written.now()));
+        });
+    let words = move || format!("Tokens written: {} of {}", position(), written.get());
+    el("div")
+        .class("stepper")
+        .shown(move || written.get() >= 2)
+        .children([
+            el("label").children([el("span").live_text(words), range]),
+            button("", play).class("quiet").live_text(move || {
+                let words = match playing.with(Option::is_some) {
+                    true => "Pause",
+                    false => "Play it slowly",
+                };
+                words.into()
+            }),
+            p(
+                "note",
+                "Each token adds a row. The rows above stay as they are: nobody looks into the future.",
+            ),
+        ])
 }
 
 /// Layer and head of a model.
-#[component]
-fn LensChoice(
-    /// The model.
-    model: Slot,
-    /// What is chosen.
-    lens: Lens,
-) -> impl IntoView {
+fn lens_choice(model: Slot, lens: Lens) -> El {
     let layers = move || {
-        let layers = model.model().map_or(0, |ready| ready.info.layers);
-        (1..=layers)
-            .map(|layer| layer.to_string())
-            .collect::<Vec<_>>()
+        let layers = model.info().map_or(0, |info| info.layers);
+        (1..=layers).map(|layer| layer.to_string()).collect()
     };
     // The mean stands first; head n follows in place n + 1.
     let heads = move || {
-        let heads = model.model().map_or(0, |ready| ready.info.attention_heads);
+        let heads = model.info().map_or(0, |info| info.attention_heads);
         let each = (1..=heads).map(|head| head.to_string());
         let mean = (heads > 1).then(|| "mean".to_owned());
-        mean.into_iter().chain(each).collect::<Vec<_>>()
+        mean.into_iter().chain(each).collect()
     };
     let head = move || match lens.head.get() {
         Head::Mean => 0,
@@ -351,22 +323,15 @@ fn LensChoice(
         lens.head
             .set(place.checked_sub(1).map_or(Head::Mean, Head::One));
     };
-    view! {
-            <div class="lens">
-                <Choice
-                    legend="Layer"
-                    options=Signal::derive(layers)
-                    value=Signal::derive(move || Some(lens.layer.get()))
-                    choose=move |layer: usize| lens.layer.set(layer)
-                />
-                <Choice
-                    legend="Head"
-                    options=Signal::derive(heads)
-                    value=Signal::derive(move || Some(head()))
-                    choose=choose_head
-                />
-    </div>
-        }
+    el("div").class("lens").children([
+        choice(
+            "Layer",
+            layers,
+            move || Some(lens.layer.get()),
+            move |layer| lens.layer.set(layer),
+        ),
+        choice("Head", heads, move || Some(head()), choose_head),
+    ])
 }
 
 /// The live matrix of one part, where it is known (tracked).

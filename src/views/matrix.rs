@@ -1,86 +1,64 @@
 //! One attention matrix: a canvas that can be pointed at, walked by keyboard, and heard.
 
-use leptos::ev::{KeyboardEvent, MouseEvent};
-use leptos::html::Canvas;
-use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+use web_sys::{Event, HtmlCanvasElement, HtmlDetailsElement, KeyboardEvent, MouseEvent};
 
 use super::paint::paint;
+use crate::dom::{El, el};
 use crate::page::Page;
 use crate::state::geometry::Geometry;
 use crate::state::grid::Grid;
 use crate::state::links::{Marks, Place, Pointer};
 use crate::state::summary::{describe, row_summary};
+use crate::var::{Derived, Var, effect};
 
-/// A figure with its matrix, its reading, and every row in words.
-#[component]
-pub fn Matrix(
-    /// Which of the page's matrices it is.
+/// A figure with its matrix, its reading, and every row in words. `rule` says what the mask allows, while nothing is
+/// pointed at.
+pub fn matrix(
+    page: Page,
     place: Place,
-    /// Its title.
     title: &'static str,
-    /// What its mask allows, shown while nothing is pointed at.
-    #[prop(into)]
-    rule: Signal<&'static str>,
-    /// The cells.
-    grid: Memo<Grid>,
-    /// Where they lie.
-    #[prop(into)]
-    geometry: Signal<Geometry>,
-) -> impl IntoView {
-    let page = Page::expect();
+    rule: impl Fn() -> String + 'static,
+    grid: Derived<Grid>,
+    geometry: Derived<Geometry>,
+) -> El {
     let pointer = page.pointer;
-    let canvas = NodeRef::<Canvas>::new();
-    let marks = Memo::new(move |_| {
-        pointer
-            .get()
-            .map_or_else(Marks::default, |pointer| pointer.marks_in(place))
+    let marks = Derived::new(move || {
+        let pointer = pointer.get();
+        pointer.map_or_else(Marks::default, |pointer| pointer.marks_in(place))
     });
-    Effect::new(move || {
-        let scheme = page.scheme.get();
-        if let Some(canvas) = canvas.get() {
-            grid.with(|grid| {
-                // A canvas that cannot be drawn on leaves the words beside it.
-                let _ = paint(&canvas, grid, geometry.get(), marks.get(), scheme);
-            });
-        }
-    });
-
-    let size = move || grid.with(|grid| (grid.rows.len(), grid.columns.len()));
-    let here = move || {
-        pointer
-            .get_untracked()
-            .filter(|pointer| pointer.place == place)
-    };
-    let locked = move || {
-        pointer
-            .get_untracked()
-            .is_some_and(|pointer| pointer.locked)
-    };
+    let size = Derived::new(move || grid.with(|grid| (grid.rows.len(), grid.columns.len())));
+    let here = move || pointer.now().filter(|pointer| pointer.place == place);
+    let locked = move || pointer.now().is_some_and(|pointer| pointer.locked);
     let point = move |marks: Option<Marks>, locked: bool| {
-        let next = marks.map(|marks| Pointer {
+        pointer.put(marks.map(|marks| Pointer {
             place,
             marks,
             locked,
-        });
-        if pointer.get_untracked() != next {
-            pointer.set(next);
+        }));
+    };
+    let hit = move |event: &Event| {
+        let event: &MouseEvent = event.unchecked_ref();
+        let (rows, columns) = size.now();
+        let (x, y) = (f64::from(event.offset_x()), f64::from(event.offset_y()));
+        geometry.now().hit(x, y, rows, columns)
+    };
+    let let_go = move |_: Event| {
+        if !locked() && here().is_some() {
+            point(None, false);
         }
     };
-    let hit = move |event: &MouseEvent| {
-        let (rows, columns) = untrack(size);
-        let (x, y) = (f64::from(event.offset_x()), f64::from(event.offset_y()));
-        geometry.get_untracked().hit(x, y, rows, columns)
-    };
-    let on_click = move |event: MouseEvent| {
+    let on_click = move |event: Event| {
         let marks = hit(&event);
         let again = here().is_some_and(|pointer| pointer.locked && Some(pointer.marks) == marks);
         point(marks, !again);
     };
-    let on_key = move |event: KeyboardEvent| {
-        let (rows, columns) = untrack(size);
+    let on_key = move |event: Event| {
+        let key = event.unchecked_ref::<KeyboardEvent>().key();
+        let (rows, columns) = size.now();
         let from = here().map(|here| here.marks);
-        let Some(marks) = Marks::walk(from, &event.key(), rows, columns) else {
-            match event.key().as_str() {
+        let Some(marks) = Marks::walk(from, &key, rows, columns) else {
+            match key.as_str() {
                 "Enter" | " " if here().is_some() => {
                     point(here().map(|here| here.marks), !locked());
                     event.prevent_default();
@@ -101,75 +79,94 @@ pub fn Matrix(
             marks.column = None;
         }
         grid.with(|grid| describe(grid, marks))
-            .unwrap_or_else(|| rule.get().to_owned())
+            .unwrap_or_else(&rule)
     };
-    let width = move || format!("{}px", geometry.get().width(size().1) as u32);
-    let height = move || format!("{}px", geometry.get().height(size().0) as u32);
+    let width = move || format!("{}px", geometry.get().width(size.get().1) as u32);
+    let height = move || format!("{}px", geometry.get().height(size.get().0) as u32);
     let reading_id = format!("{}-reading", place.name());
-    view! {
-        <figure
-            class="matrix"
-            data-matrix=place.name()
-            data-rows=move || size().0
-            data-columns=move || size().1
-            data-forbidden=move || grid.with(Grid::forbidden)
-            data-weights=move || grid.with(|grid| grid.weights.is_some()).to_string()
-            data-row=move || marks.get().row
-            data-column=move || marks.get().column
-            data-locked=move || pointer.get().is_some_and(|pointer| pointer.locked).to_string()
-        >
-            <figcaption>{title}</figcaption>
-            <div class="scroller">
-                <canvas
-                    node_ref=canvas
-                    style:width=width
-                    style:height=height
-                    tabindex="0"
-                    role="application"
-                    aria-roledescription="attention matrix"
-                    aria-label=move || {
-                        let (rows, columns) = size();
-                        format!("{title}: {rows} rows, {columns} columns. Arrow keys move over the cells.")
-                    }
-                    aria-describedby=reading_id.clone()
-                    on:mousemove=move |event| if !locked() { point(hit(&event), false) }
-                    on:mouseleave=move |_| if !locked() && here().is_some() { point(None, false) }
-                    on:blur=move |_| if !locked() && here().is_some() { point(None, false) }
-                    on:click=on_click
-                    on:keydown=on_key
-                ></canvas>
-            </div>
+    let canvas = el("canvas")
+        .attr("tabindex", "0")
+        .attr("role", "application")
+        .attr("aria-roledescription", "attention matrix")
+        .attr("aria-describedby", &reading_id)
+        .live_style("width", width)
+        .live_style("height", height)
+        .live_attr("aria-label", move || {
+            let (rows, columns) = size.get();
+            Some(format!(
+                "{title}: {rows} rows, {columns} columns. Arrow keys move over the cells."
+            ))
+        })
+        .on("mousemove", move |event| {
+            if !locked() {
+                point(hit(&event), false);
+            }
+        })
+        .on("mouseleave", let_go)
+        .on("blur", let_go)
+        .on("click", on_click)
+        .on("keydown", on_key);
+    let drawn: HtmlCanvasElement = canvas.node();
+    effect(move || {
+        let scheme = page.scheme.get();
+        grid.with(|grid| {
+            // A canvas that cannot be drawn on leaves the words beside it.
+            let _ = paint(&drawn, grid, geometry.get(), marks.get(), scheme);
+        });
+    });
+    let hook = |value: usize| Some(value.to_string());
+    el("figure")
+        .class("matrix")
+        .attr("data-matrix", place.name())
+        .live_attr("data-rows", move || hook(size.get().0))
+        .live_attr("data-columns", move || hook(size.get().1))
+        .live_attr("data-forbidden", move || hook(grid.with(Grid::forbidden)))
+        .live_attr("data-weights", move || {
+            Some(grid.with(|grid| grid.weights.is_some()).to_string())
+        })
+        .live_attr("data-row", move || marks.get().row.and_then(hook))
+        .live_attr("data-column", move || marks.get().column.and_then(hook))
+        .live_attr("data-locked", move || {
+            Some(
+                pointer
+                    .get()
+                    .is_some_and(|pointer| pointer.locked)
+                    .to_string(),
+            )
+        })
+        .children([
+            el("figcaption").text(title),
+            el("div").class("scroller").child(canvas),
             // Of linked matrices, only the one in hand speaks.
-            <p
-                class="reading"
-                id=reading_id
-                aria-live=move || if pointed_at() { "polite" } else { "off" }
-            >{reading}</p>
-            <RowsInWords grid />
-        </figure>
-    }
+            el("p")
+                .class("reading")
+                .attr("id", &reading_id)
+                .live_attr("aria-live", move || {
+                    Some(if pointed_at() { "polite" } else { "off" }.to_owned())
+                })
+                .live_text(reading),
+            rows_in_words(grid),
+        ])
 }
 
 /// Every row's summary, for whoever would rather read than look; made only while it is open.
-#[component]
-fn RowsInWords(
-    /// The matrix.
-    grid: Memo<Grid>,
-) -> impl IntoView {
-    let open = RwSignal::new(false);
-    let rows = move || {
-        open.get().then(|| {
+fn rows_in_words(grid: Derived<Grid>) -> El {
+    let open = Var::new(false);
+    let details = el("details");
+    let node: HtmlDetailsElement = details.node();
+    let rows = move |list: &El| {
+        if open.get() {
             grid.with(|grid| {
-                (0..grid.rows.len())
-                    .map(|row| view! { <li>{row_summary(grid, row)}</li> })
-                    .collect_view()
-            })
-        })
+                for row in 0..grid.rows.len() {
+                    list.append(el("li").text(&row_summary(grid, row)));
+                }
+            });
+        }
     };
-    view! {
-        <details on:toggle:target=move |event| open.set(event.target().open())>
-            <summary>"Row by row, in words"</summary>
-            <ol>{rows}</ol>
-        </details>
-    }
+    details
+        .on("toggle", move |_| open.put(node.open()))
+        .children([
+            el("summary").text("Row by row, in words"),
+            el("ol").live(rows),
+        ])
 }

@@ -1,6 +1,6 @@
 //! A matrix on a canvas: cells from one small image, hatching through one clip, labels, and marks on top.
 
-use leptos::prelude::*;
+use leptos::prelude::{document, window};
 use wasm_bindgen::{Clamped, JsCast, JsValue};
 use web_sys::{CanvasRenderingContext2d, CssStyleDeclaration, HtmlCanvasElement, ImageData};
 

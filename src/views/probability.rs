@@ -1,43 +1,28 @@
 //! A probability as a row: what it belongs to, a bar, and the number.
 
-use leptos::prelude::*;
+use crate::dom::{El, el};
+use crate::state::format::{decimal, percent};
 
-use crate::state::format::percent;
-
-/// One row of a list of probabilities.
-#[component]
-pub fn ProbabilityRow(
-    /// What is probable.
-    text: String,
-    /// A remark behind it.
-    #[prop(optional_no_strip)]
-    remark: Option<&'static str>,
-    /// How probable it is, from 0 to 1.
-    probability: f32,
-) -> impl IntoView {
-    view! {
-        <li data-probability=probability.to_string()>
-            <span class="candidate">
-                {text}
-                {remark.map(|remark| view! { <span class="aside">{remark}</span> })}
-            </span>
-            <Bar probability />
-            <span class="number">{percent(probability)}</span>
-        </li>
+/// One row of a list of probabilities (0 to 1), with a remark behind what is probable.
+pub fn probability_row(text: &str, remark: Option<&str>, probability: f32) -> El {
+    let name = el("span").class("candidate").text(text);
+    if let Some(remark) = remark {
+        name.append(el("span").class("aside").text(remark));
     }
-    .into_any()
+    el("li")
+        .attr("data-probability", &decimal(probability))
+        .children([
+            name,
+            bar(probability),
+            el("span").class("number").text(&percent(probability)),
+        ])
 }
 
 /// The bar alone; the number has to stand beside it.
-#[component]
-pub fn Bar(
-    /// How probable it is, from 0 to 1.
-    probability: f32,
-) -> impl IntoView {
+pub fn bar(probability: f32) -> El {
     let width = format!("{}%", (probability * 100.0).round() as u32);
-    view! {
-        <span class="bar" aria-hidden="true">
-            <span style:width=width></span>
-        </span>
-    }
+    el("span")
+        .class("bar")
+        .attr("aria-hidden", "true")
+        .child(el("span").style("width", &width))
 }

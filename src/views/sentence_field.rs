@@ -1,8 +1,7 @@
 //! The one text of the page, and the words of it that can be hidden.
 
-use leptos::prelude::*;
-
-use super::word_strip::WordStrip;
+use super::word_strip::word_strip;
+use crate::dom::{El, button, el, value_of};
 use crate::page::Page;
 use crate::state::sentence::{Sentence, Word};
 
@@ -25,12 +24,12 @@ const EXAMPLES: [(&str, &str, &str); 4] = [
     ),
     ("A war", "The soldiers fought in the war and won.", "war"),
 ];
+
 /// Text in, words out: typing in the field and clicking a word change the same sentence.
-#[component]
-pub fn SentenceField() -> impl IntoView {
-    let sentence = Page::expect().sentence;
-    let word = move |index: usize, word: Word, spelled: String| {
-        let original = sentence.with_untracked(|sentence| {
+pub fn sentence_field(page: Page) -> El {
+    let sentence = page.sentence;
+    let word = move |index: usize, word: &Word, spelled: &str| {
+        let original = sentence.peek(|sentence| {
             let mask = sentence.mask_index(index)?;
             sentence.original(mask).map(str::to_owned)
         });
@@ -39,57 +38,55 @@ pub fn SentenceField() -> impl IntoView {
             (None, true) => format!("{spelled}: a hidden word"),
             (None, false) => format!("hide “{spelled}”"),
         };
-        view! {
-            <button
-                type="button"
-                class="word"
-                class:hidden-word=word.hidden
-                aria-pressed=word.hidden.to_string()
-                aria-label=label
-                title=original
-                on:click=move |_| sentence.update(|sentence| sentence.toggle(index))
-            >
-                {spelled}
-            </button>
-        }
-        .into_any()
+        let button = button(spelled, move || {
+            sentence.update(|sentence| sentence.toggle(index))
+        })
+        .class(if word.hidden {
+            "word hidden-word"
+        } else {
+            "word"
+        })
+        .attr("aria-pressed", if word.hidden { "true" } else { "false" })
+        .attr("aria-label", &label);
+        button.set_attr("title", original.as_deref());
+        button
     };
-    let example = move |(name, text, hidden): (&'static str, &'static str, &'static str)| {
-        view! {
-            <button
-                type="button"
-                class="quiet"
-                on:click=move |_| sentence.set(Sentence::hiding(text, hidden))
-            >
-                {name}
-            </button>
-        }
-    };
-    view! {
-        <section class="sentence" aria-labelledby="sentence-label">
-            <label id="sentence-label" for="sentence">
-                "Your sentence"
-            </label>
-            <textarea
-                id="sentence"
-                rows="2"
-                spellcheck="false"
-                autocomplete="off"
-                aria-describedby="sentence-help"
-                prop:value=move || sentence.with(|sentence| sentence.text().to_owned())
-                on:input:target=move |event| {
-                    sentence.update(|sentence| sentence.edit(event.target().value()));
-                }
-            ></textarea>
-            <p id="sentence-help" class="note">
-                "Click a word to hide it, and again to bring it back; or type " <code>"[MASK]"</code>
-                " or " <code>"___"</code> " yourself."
-            </p>
-            <WordStrip label="Words to hide" word />
-            <p class="examples">
-                <span class="note">"Or start from:"</span>
-                {EXAMPLES.map(example)}
-            </p>
-        </section>
+    let field = el("textarea")
+        .attr("id", "sentence")
+        .attr("rows", "2")
+        .attr("spellcheck", "false")
+        .attr("autocomplete", "off")
+        .attr("aria-describedby", "sentence-help")
+        .live_value(move || sentence.with(|sentence| sentence.text().to_owned()))
+        .on("input", move |event| {
+            sentence.update(|sentence| sentence.edit(value_of(&event)));
+        });
+    let help = el("p")
+        .class("note")
+        .attr("id", "sentence-help")
+        .text("Click a word to hide it, and again to bring it back; or type ")
+        .child(el("code").text("[MASK]"))
+        .text(" or ")
+        .child(el("code").text("___"))
+        .text(" yourself.");
+    let examples = el("p")
+        .class("examples")
+        .child(el("span").class("note").text("Or start from:"));
+    for (name, text, hidden) in EXAMPLES {
+        let start = move || sentence.set(Sentence::hiding(text, hidden));
+        examples.append(button(name, start).class("quiet"));
     }
+    el("section")
+        .class("sentence")
+        .attr("aria-labelledby", "sentence-label")
+        .children([
+            el("label")
+                .attr("id", "sentence-label")
+                .attr("for", "sentence")
+                .text("Your sentence"),
+            field,
+            help,
+            word_strip(page, "Words to hide", word),
+            examples,
+        ])
 }

@@ -1,43 +1,29 @@
 //! The sentence with its words as buttons, punctuation between them as it was written.
 
-use leptos::prelude::*;
-
+use crate::dom::{El, el};
 use crate::page::{MOST_WORDS, Page};
 use crate::state::sentence::Word;
 
-/// The reader's sentence, each word a button.
-#[component]
-pub fn WordStrip(
-    /// What the words are for, for those who cannot see it.
-    label: &'static str,
-    /// How one word is shown, given its index in the sentence.
-    word: impl Fn(usize, Word, String) -> AnyView + Copy + Send + Sync + 'static,
-) -> impl IntoView {
-    let page = Page::expect();
-    let content = move || {
-        let sentence = page.sentence.get();
-        let text = sentence.text();
-        let mut copied = 0;
-        let mut parts = Vec::new();
-        for (index, found) in sentence.words().into_iter().take(MOST_WORDS).enumerate() {
-            let range = found.range.clone();
-            let gap = text[copied..range.start].to_owned();
-            copied = range.end;
-            let spelled = text[range].to_owned();
-            parts.push(view! {
-                {gap}
-                {word(index, found, spelled)}
-            });
-        }
-        let rest: String = text[copied..].chars().take(200).collect();
-        view! {
-            {parts}
-            {rest}
-        }
-    };
-    view! {
-        <p class="strip" role="group" aria-label=label>
-            {content}
-        </p>
-    }
+/// The reader's sentence; `word` makes the button of the word at an index, given its spelling.
+pub fn word_strip(
+    page: Page,
+    label: &str,
+    word: impl Fn(usize, &Word, &str) -> El + 'static,
+) -> El {
+    el("p")
+        .class("strip")
+        .attr("role", "group")
+        .attr("aria-label", label)
+        .live(move |strip| {
+            let sentence = page.sentence.get();
+            let text = sentence.text();
+            let mut copied = 0;
+            for (index, found) in sentence.words().iter().take(MOST_WORDS).enumerate() {
+                strip.append_text(&text[copied..found.range.start]);
+                strip.append(word(index, found, &text[found.range.clone()]));
+                copied = found.range.end;
+            }
+            let rest: String = text[copied..].chars().take(200).collect();
+            strip.append_text(&rest);
+        })
 }

@@ -1,68 +1,64 @@
 //! A question, a passage, and the answer marked in it.
 
-use leptos::prelude::*;
-
-use super::field::{Field, asked};
+use super::field::{asked, field};
+use crate::dom::{El, el};
 use crate::latest::Latest;
 use crate::page::Page;
 use crate::state::format::percent;
-use crate::state::marked::{Run, runs};
-use crate::views::error_note::Trouble;
+use crate::state::marked::runs;
+use crate::var::Var;
+use crate::views::error_note::trouble;
 
 /// The question answering head.
-#[component]
-pub fn Passage() -> impl IntoView {
-    let bert = Page::expect().bert;
-    let question = RwSignal::new("Where did the keys turn up?".to_owned());
-    let passage = RwSignal::new(
+pub fn panel(page: Page) -> El {
+    let question = Var::new("Where did the keys turn up?".to_owned());
+    let passage = Var::new(
         "Martha looked for her keys all morning. They turned up in the pocket of her raincoat."
             .to_owned(),
     );
     let latest = Latest::new(move || {
-        let (model, question, passage) = (bert.model()?, asked(question)?, asked(passage)?);
+        let (model, question, passage) = (page.bert.model()?, asked(question)?, asked(passage)?);
         Some(async move |signal| {
             let answers = model.answer(&question, &passage, signal).await?;
             Ok((passage, answers))
         })
     });
-    let run = |run: Run<f32>| match run.mark {
-        None => run.text.into_any(),
-        Some(probability) => view! {
-            <mark title=percent(probability)>{run.text}</mark>
-        }
-        .into_any(),
-    };
-    let marked = move || {
+    let marked = move |place: &El| {
         latest.answer.with(|answer| {
-            let (passage, answers) = answer.as_ref()?;
-            let best = answers.first()?;
+            let Some((passage, best)) = answer
+                .as_ref()
+                .and_then(|(passage, answers)| Some((passage, answers.first()?)))
+            else {
+                return;
+            };
+            let share = percent(best.probability);
             if best.text.is_empty() {
-                return Some(
-                    view! {
-                        "BERT finds no answer in this passage ("
-                        {percent(best.probability)}
-                        ")."
-                    }
-                    .into_any(),
-                );
+                place.append_text(&format!("BERT finds no answer in this passage ({share})."));
+                return;
             }
-            let span = [(best.start, best.end, best.probability)];
-            Some(
-                view! {
-                    {runs(passage, &span).into_iter().map(run).collect_view()}
-                    <span class="number">" " {percent(best.probability)}</span>
+            for run in runs(passage, &[(best.start, best.end, ())]) {
+                match run.mark {
+                    None => place.append_text(&run.text),
+                    Some(()) => {
+                        place.append(el("mark").attr("title", &share).text(&run.text));
+                    }
                 }
-                .into_any(),
-            )
-        })
+            }
+            place.append(el("span").class("number").text(&format!(" {share}")));
+        });
     };
-    view! {
-        <article class="panel" data-head="question-answering" aria-label="Question answering">
-            <h3>"Question answering"</h3>
-            <Field label="Question" value=question />
-            <Field label="Passage" value=passage rows=3 />
-            <Trouble asking=latest.asking />
-            <p class="marked" aria-live="polite">{marked}</p>
-        </article>
-    }
+    el("article")
+        .class("panel")
+        .attr("data-head", "question-answering")
+        .attr("aria-label", "Question answering")
+        .children([
+            el("h3").text("Question answering"),
+            field("Question", question, 1),
+            field("Passage", passage, 3),
+            trouble(latest.asking),
+            el("p")
+                .class("marked")
+                .attr("aria-live", "polite")
+                .live(marked),
+        ])
 }

@@ -1,24 +1,20 @@
 //! A label for a whole text, or for a pair of texts.
 
-use leptos::prelude::*;
-use unmask_protocol::{HeadInfo, LabelScore};
+use unmask_protocol::HeadInfo;
 
-use super::field::{Field, asked};
+use super::field::{asked, field};
+use crate::dom::{El, el};
 use crate::latest::Latest;
 use crate::page::Page;
-use crate::views::error_note::Trouble;
-use crate::views::probability::ProbabilityRow;
+use crate::var::Var;
+use crate::views::error_note::trouble;
+use crate::views::probability::probability_row;
 
 /// Labels that are shown.
 const SHOWN: usize = 5;
 
 /// A sequence classification head. One with a label for entailment reads a premise and a hypothesis.
-#[component]
-pub fn Classification(
-    /// The head.
-    head: HeadInfo,
-) -> impl IntoView {
-    let bert = Page::expect().bert;
+pub fn panel(page: Page, head: &HeadInfo) -> El {
     let is_pair = head
         .labels
         .iter()
@@ -45,37 +41,41 @@ pub fn Classification(
             "The film is warm, funny and beautifully acted.",
         ),
     };
-    let title = title.to_owned();
-    let text = RwSignal::new(opening.to_owned());
-    let pair = RwSignal::new("Somebody is making music.".to_owned());
+    let text = Var::new(opening.to_owned());
+    let pair = Var::new("Somebody is making music.".to_owned());
     let name = head.name.clone();
     let latest = Latest::new(move || {
-        let (model, text, head) = (bert.model()?, asked(text)?, name.clone());
+        let (model, text, head) = (page.bert.model()?, asked(text)?, name.clone());
         let pair = match is_pair {
             true => Some(asked(pair)?),
             false => None,
         };
-        Some(async move |signal| model.classify(&text, pair.as_deref(), &head, signal).await)
+        Some(async move |signal| {
+            model
+                .classify(&text, pair.as_deref(), &head, None, signal)
+                .await
+        })
     });
-    let row = |score: LabelScore| {
-        view! { <ProbabilityRow text=score.label probability=score.probability /> }
+    let labels = move |list: &El| {
+        latest.answer.with(|labels| {
+            for score in labels.iter().flatten().take(SHOWN) {
+                list.append(probability_row(&score.label, None, score.probability));
+            }
+        });
     };
-    let labels = move || {
-        let labels = latest.answer.get();
-        labels
-            .unwrap_or_default()
-            .into_iter()
-            .take(SHOWN)
-            .map(row)
-            .collect_view()
-    };
-    view! {
-        <article class="panel" data-head=head.name.clone() aria-label=head.name.clone()>
-            <h3>{title}</h3>
-            <Field label value=text rows=2 />
-            {is_pair.then(|| view! { <Field label="Hypothesis" value=pair /> })}
-            <Trouble asking=latest.asking />
-            <ol class="candidates" aria-live="polite">{labels}</ol>
-        </article>
+    let panel = el("article")
+        .class("panel")
+        .attr("data-head", &head.name)
+        .attr("aria-label", &head.name)
+        .children([el("h3").text(title), field(label, text, 2)]);
+    if is_pair {
+        panel.append(field("Hypothesis", pair, 1));
     }
+    panel.children([
+        trouble(latest.asking),
+        el("ol")
+            .class("candidates")
+            .attr("aria-live", "polite")
+            .live(labels),
+    ])
 }

@@ -1,62 +1,63 @@
 //! Labelled stretches, marked in the text.
 
-use leptos::prelude::*;
 use unmask_protocol::HeadInfo;
 
-use super::field::{Field, asked};
+use super::field::{asked, field};
+use crate::dom::{El, el};
 use crate::latest::Latest;
 use crate::page::Page;
 use crate::state::format::percent;
-use crate::state::marked::{Run, runs};
-use crate::views::error_note::Trouble;
+use crate::state::marked::runs;
+use crate::var::Var;
+use crate::views::error_note::trouble;
 
 /// A token classification head.
-#[component]
-pub fn Entities(
-    /// The head.
-    head: HeadInfo,
-) -> impl IntoView {
-    let bert = Page::expect().bert;
-    let text = RwSignal::new(
+pub fn panel(page: Page, head: &HeadInfo) -> El {
+    let text = Var::new(
         "Ada Lovelace met Charles Babbage in London and wrote about his engine.".to_owned(),
     );
     let name = head.name.clone();
     let latest = Latest::new(move || {
-        let (model, text, head) = (bert.model()?, asked(text)?, name.clone());
+        let (model, text, head) = (page.bert.model()?, asked(text)?, name.clone());
         Some(async move |signal| {
             let spans = model.label(&text, &head, signal).await?;
             Ok((text, spans))
         })
     });
-    let run = |run: Run<(String, f32)>| match run.mark {
-        None => run.text.into_any(),
-        Some((label, probability)) => {
-            let name = label.clone();
-            view! {
-                <mark data-label=name title=percent(probability)>
-                    {run.text}
-                    <small>{label}</small>
-                </mark>
-            }
-            .into_any()
-        }
-    };
-    let marked = move || {
+    let marked = move |place: &El| {
         latest.answer.with(|answer| {
-            let (text, spans) = answer.as_ref()?;
+            let Some((text, spans)) = answer else {
+                return;
+            };
             let spans: Vec<_> = spans
                 .iter()
                 .map(|span| (span.start, span.end, (span.label.clone(), span.probability)))
                 .collect();
-            Some(runs(text, &spans).into_iter().map(run).collect_view())
-        })
+            for run in runs(text, &spans) {
+                match run.mark {
+                    None => place.append_text(&run.text),
+                    Some((label, probability)) => place.append(
+                        el("mark")
+                            .attr("data-label", &label)
+                            .attr("title", &percent(probability))
+                            .text(&run.text)
+                            .child(el("small").text(&label)),
+                    ),
+                }
+            }
+        });
     };
-    view! {
-        <article class="panel" data-head=head.name.clone() aria-label=head.name.clone()>
-            <h3>"Named entities"</h3>
-            <Field label="Text" value=text rows=2 />
-            <Trouble asking=latest.asking />
-            <p class="marked" aria-live="polite">{marked}</p>
-        </article>
-    }
+    el("article")
+        .class("panel")
+        .attr("data-head", &head.name)
+        .attr("aria-label", &head.name)
+        .children([
+            el("h3").text("Named entities"),
+            field("Text", text, 2),
+            trouble(latest.asking),
+            el("p")
+                .class("marked")
+                .attr("aria-live", "polite")
+                .live(marked),
+        ])
 }

@@ -1,50 +1,50 @@
 //! Does the second sentence follow the first?
 
-use leptos::prelude::*;
-
-use super::field::{Field, asked};
+use super::field::{asked, field};
+use crate::dom::{El, el, p};
 use crate::latest::Latest;
 use crate::page::Page;
-use crate::state::format::percent;
-use crate::views::error_note::Trouble;
-use crate::views::probability::Bar;
+use crate::state::format::{decimal, percent};
+use crate::var::Var;
+use crate::views::error_note::trouble;
+use crate::views::probability::bar;
 
 /// The next sentence head.
-#[component]
-pub fn NextSentence() -> impl IntoView {
-    let bert = Page::expect().bert;
-    let first = RwSignal::new("The company was founded by two brothers in 1920.".to_owned());
-    let second = RwSignal::new("The company was sold in 1965.".to_owned());
+pub fn panel(page: Page) -> El {
+    let first = Var::new("The company was founded by two brothers in 1920.".to_owned());
+    let second = Var::new("The company was sold in 1965.".to_owned());
     let latest = Latest::new(move || {
-        let (model, a, b) = (bert.model()?, asked(first)?, asked(second)?);
+        let (model, a, b) = (page.bert.model()?, asked(first)?, asked(second)?);
         Some(async move |signal| model.next_sentence(&a, &b, signal).await)
     });
-    let verdict = move || {
-        let probability = latest.answer.get()?;
-        let words = match probability {
-            ..0.35 => "BERT doubts that the second follows the first",
-            0.35..0.65 => "BERT cannot tell whether the second follows the first",
-            _ => "BERT believes that the second follows the first",
+    let verdict = move |place: &El| {
+        let Some(probability) = latest.answer.get() else {
+            return;
         };
-
-        Some(view! {
-            <p class="verdict" data-probability=probability.to_string()>
-                {words} ": " <strong class="number">{percent(probability)}</strong>
-                <Bar probability />
-            </p>
-        })
+        let words = match probability {
+            ..0.35 => "BERT doubts that the second follows the first: ",
+            0.35..0.65 => "BERT cannot tell whether the second follows the first: ",
+            _ => "BERT believes that the second follows the first: ",
+        };
+        let verdict = p("verdict", words)
+            .attr("data-probability", &decimal(probability))
+            .child(el("strong").class("number").text(&percent(probability)));
+        place.append(verdict.child(bar(probability)));
     };
-    view! {
-        <article class="panel" data-head="next-sentence" aria-label="Next sentence">
-            <h3>"Next sentence"</h3>
-            <p class="note">
+    el("article")
+        .class("panel")
+        .attr("data-head", "next-sentence")
+        .attr("aria-label", "Next sentence")
+        .children([
+            el("h3").text("Next sentence"),
+            p(
+                "note",
                 "In training, BERT also saw pairs of sentences and had to say whether one came after the \
-                other, or from somewhere else."
-            </p>
-            <Field label="First" value=first />
-            <Field label="Second" value=second />
-            <Trouble asking=latest.asking />
-            <div aria-live="polite">{verdict}</div>
-        </article>
-    }
+                 other, or from somewhere else.",
+            ),
+            field("First", first, 1),
+            field("Second", second, 1),
+            trouble(latest.asking),
+            el("div").attr("aria-live", "polite").live(verdict),
+        ])
 }
