@@ -11,8 +11,7 @@ use crate::files::{files_in, walk};
 use crate::seal::Kept;
 use crate::sizes::{Part, report};
 
-// What the page weighs today, held so that it does not grow. The aim is 150 000: not reached yet.
-const APP: usize = 210_000;
+const APP: usize = 150_000;
 const ENGINE: usize = 1_300_000;
 /// Everything before the page is alive.
 const FIRST_PAINT: usize = 250_000;
