@@ -14,6 +14,7 @@ use web_sys::{AbortController, AbortSignal};
 use crate::js::{Misread, Reader, Writer};
 use crate::state::attention::{Attention, Attentions};
 use crate::state::catalogue::{Catalogue, Entry};
+use crate::state::shapes::Sight;
 
 #[wasm_bindgen(module = "/src/engine.js")]
 extern "C" {
@@ -40,6 +41,14 @@ extern "C" {
 
     #[wasm_bindgen(method, getter)]
     fn info(this: &Handle) -> JsValue;
+
+    #[wasm_bindgen(method, catch)]
+    async fn tokenize(
+        this: &Handle,
+        text: &str,
+        pair: JsValue,
+        options: &JsValue,
+    ) -> Result<JsValue, JsValue>;
 
     #[wasm_bindgen(method, js_name = fillMask, catch)]
     async fn fill_mask(this: &Handle, text: &str, options: &JsValue) -> Result<JsValue, JsValue>;
@@ -147,6 +156,22 @@ impl Model {
             handle,
             info: Rc::new(info),
         })
+    }
+
+    /// What the engine is told about how `text` may be read; none leaves the model's own mask.
+    pub async fn mask(
+        &self,
+        sight: &Sight,
+        text: &str,
+        signal: Option<AbortSignal>,
+    ) -> Outcome<Option<MaskPattern>> {
+        if sight.painted.is_empty() {
+            return Ok(sight.pattern(0));
+        }
+        let options = options(signal).done();
+        let tokens = self.handle.tokenize(text, JsValue::NULL, &options).await;
+        let tokens = Reader(tokens.map_err(failure)?);
+        Ok(sight.pattern(understood(tokens.items("the tokens"))?.len()))
     }
 
     /// Candidates for every mask of `text`.

@@ -1,13 +1,15 @@
 //! Everything that the page's panels share: the reader's sentence, the models, their answers, what is pointed at.
 
 use unmask_protocol::{FilledMask, GenerateOptions};
+use web_sys::AbortSignal;
 
 use crate::engine::{self, Read};
 use crate::latest::{Latest, spawn};
 use crate::slot::Slot;
-use crate::state::attention::{Attentions, Head};
+use crate::state::attention::{Attention, Attentions, Head};
 use crate::state::catalogue::Catalogue;
-use crate::state::links::Pointer;
+use crate::state::grid::Grid;
+use crate::state::links::{Place, Pointer};
 use crate::state::ramp::Scheme;
 use crate::state::sentence::Sentence;
 use crate::state::shapes::Sight;
@@ -16,8 +18,6 @@ use crate::writing::{Stage, Writing};
 
 /// Candidates shown for a mask.
 const TOP_K: usize = 5;
-/// Texts with more words than this get no matrices: they would be finer than pixels.
-pub const MOST_WORDS: usize = 120;
 /// The task for which BART reads one word instead of the sentence.
 const PRONOUNCE: &str = "pronounce";
 
@@ -30,6 +30,52 @@ pub struct Lens {
     pub layer: Var<usize>,
     /// Head, or the mean over them.
     pub head: Var<Head>,
+    /// Whether the reader has chosen them.
+    pub chosen: Var<bool>,
+}
+
+impl Lens {
+    fn new() -> Self {
+        Self {
+            layer: Var::new(0),
+            head: Var::new(Head::Mean),
+            chosen: Var::new(false),
+        }
+    }
+
+    /// Takes the reader's choice.
+    pub fn choose(self, layer: usize, head: Head) {
+        self.chosen.put(true);
+        self.layer.put(layer);
+        self.head.put(head);
+    }
+}
+
+/// How tokens are shown wherever attention is drawn.
+#[derive(Clone, Copy)]
+pub struct Display {
+    /// Word pieces put back together.
+    pub whole_words: Var<bool>,
+    /// Without `[CLS]`, `[SEP]` and their like.
+    pub written_only: Var<bool>,
+    /// With padding behind BERT's text.
+    pub padding: Var<bool>,
+    /// Weights below this leave no line, in percent.
+    pub threshold: Var<usize>,
+}
+
+impl Display {
+    /// The grid as the reader wants it (tracked).
+    pub fn apply(self, grid: Grid) -> Grid {
+        let grid = match self.whole_words.get() {
+            true => grid.merged(),
+            false => grid,
+        };
+        match self.written_only.get() {
+            true => grid.without_special(),
+            false => grid,
+        }
+    }
 }
 
 /// The page's shared state, handed to every view.
@@ -67,6 +113,12 @@ pub struct Page {
     pub bert_lens: Lens,
     /// Layer and head of BART's matrices.
     pub bart_lens: Lens,
+    /// Which attention is shown head by head.
+    pub part: Var<Place>,
+    /// How tokens are shown.
+    pub display: Display,
+    /// Whether a click on BERT's matrix paints its mask.
+    pub painting: Var<bool>,
     /// Light or dark.
     pub scheme: Var<Scheme>,
 }
@@ -81,21 +133,22 @@ impl Page {
         let writing = Writing::new();
         let fills = Latest::new(move || {
             let text = sentence.with(Sentence::masked_if_any)?;
-            let (model, mask) = (bert.model()?, sight.get().pattern());
-            Some(async move |signal| model.fill_mask(&text, TOP_K, mask.as_ref(), signal).await)
+            let (model, sight) = (bert.model()?, sight.get());
+            Some(async move |signal: Option<AbortSignal>| {
+                let mask = model.mask(&sight, &text, signal.clone()).await?;
+                model.fill_mask(&text, TOP_K, mask.as_ref(), signal).await
+            })
         });
         let reference = Latest::new(move || {
             let text = sentence.with(Sentence::masked_if_any)?;
-            let model = bert.model().filter(|_| sight.get() != Sight::Both)?;
+            let model = bert.model().filter(|_| !sight.with(Sight::as_trained))?;
             Some(async move |signal| model.fill_mask(&text, 1, None, signal).await)
         });
         let bert_attention = Latest::new(move || {
-            let text = sentence.with(|sentence| {
-                let words = sentence.words().len();
-                (1..=MOST_WORDS).contains(&words).then(|| sentence.masked())
-            })?;
-            let (model, mask) = (bert.model()?, sight.get().pattern());
-            Some(async move |signal| {
+            let text = sentence.with(Sentence::beginning)?;
+            let (model, sight) = (bert.model()?, sight.get());
+            Some(async move |signal: Option<AbortSignal>| {
+                let mask = model.mask(&sight, &text, signal.clone()).await?;
                 model
                     .attention(&text, None, None, mask.as_ref(), signal)
                     .await
@@ -112,10 +165,6 @@ impl Page {
                     .await
             })
         });
-        let lens = |layer| Lens {
-            layer: Var::new(layer),
-            head: Var::new(Head::Mean),
-        };
         let page = Self {
             catalogue: Var::new(Catalogue::default()),
             sentence,
@@ -131,11 +180,20 @@ impl Page {
             writing,
             bart_attention,
             pointer: Var::new(None),
-            bert_lens: lens(0),
-            bart_lens: lens(0),
+            bert_lens: Lens::new(),
+            bart_lens: Lens::new(),
+            part: Var::new(Place::Bert),
+            display: Display {
+                whole_words: Var::new(false),
+                written_only: Var::new(false),
+                padding: Var::new(false),
+                threshold: Var::new(5),
+            },
+            painting: Var::new(false),
             scheme: Var::new(Scheme::default()),
         };
         page.write_when_anything_changes();
+        page.open_lenses();
         page
     }
 
@@ -154,6 +212,61 @@ impl Page {
                 self.bart.load();
             }
         });
+    }
+
+    /// Reads one attention of what the models answered last (tracked).
+    pub fn attention<U>(self, place: Place, read: impl FnOnce(&Attention) -> U) -> Option<U> {
+        let answer = match place {
+            Place::Bert => self.bert_attention.answer,
+            _ => self.bart_attention.answer,
+        };
+        answer.with(|answer| {
+            let all = answer.as_ref()?;
+            let attention = match place {
+                Place::Bert | Place::Encoder => Some(&all.encoder),
+                Place::Decoder => all.decoder.as_ref(),
+                Place::Cross => all.cross.as_ref(),
+                Place::Stages => None,
+            };
+            attention.map(read)
+        })
+    }
+
+    /// Layer and head at which an attention is shown.
+    pub fn lens(self, place: Place) -> Lens {
+        match place {
+            Place::Bert => self.bert_lens,
+            _ => self.bart_lens,
+        }
+    }
+
+    /// The live matrix of one attention at its lens, token by token (tracked).
+    pub fn grid(self, place: Place) -> Option<Grid> {
+        let lens = self.lens(place);
+        self.attention(place, |attention| {
+            attention.grid(lens.layer.get(), lens.head.get())
+        })
+    }
+
+    /// Hides the word of BERT's text in which a token begins, or brings it back.
+    pub fn hide_token(self, start: usize) {
+        if let Some(word) = self.sentence.peek(|sentence| sentence.word_at(start)) {
+            self.sentence.update(|sentence| sentence.toggle(word));
+        }
+    }
+
+    /// Each model's first answer chooses the head that is shown until the reader chooses another: the one that points
+    /// most sharply at words further away. A mean over heads blurs them all.
+    fn open_lenses(self) {
+        for place in [Place::Bert, Place::Cross] {
+            let lens = self.lens(place);
+            effect(move || {
+                let telling = self.attention(place, Attention::most_telling).flatten();
+                if let Some((layer, head)) = telling.filter(|_| !lens.chosen.now()) {
+                    lens.choose(layer, Head::One(head));
+                }
+            });
+        }
     }
 
     /// What BART is to do: the reader's choice where the model can do it, or else its first task.

@@ -1,6 +1,6 @@
 //! One attention of one model, as the engine captured it: every layer and head.
 
-use unmask_protocol::AttentionHeader;
+use unmask_protocol::{AttentionHeader, Token};
 
 use super::grid::{Grid, labels};
 
@@ -56,8 +56,73 @@ impl Attention {
         })
     }
 
-    /// The matrix of one layer (the last one where `layer` is beyond it) and head.
+    /// Number of queries.
+    pub fn rows(&self) -> usize {
+        self.header.query_tokens.len()
+    }
+
+    /// Number of keys.
+    pub fn columns(&self) -> usize {
+        self.header.key_tokens.len()
+    }
+
+    /// Number of layers.
+    pub fn layers(&self) -> usize {
+        self.header.layers
+    }
+
+    /// Heads per layer.
+    pub fn heads(&self) -> usize {
+        self.header.heads
+    }
+
+    /// Matrices in all: layers by heads, the heads of a layer one after the other.
+    pub fn planes(&self) -> usize {
+        self.header.layers * self.header.heads
+    }
+
+    /// Weights of one query over all keys, in the matrix `plane`; both within bounds.
+    pub fn weights_of(&self, plane: usize, row: usize) -> &[f32] {
+        let columns = self.columns();
+        let start = (plane * self.rows() + row) * columns;
+        &self.weights[start..start + columns]
+    }
+
+    /// Whether the mask lets `row` look at `column`.
+    pub fn allows(&self, row: usize, column: usize) -> bool {
+        self.mask[row * self.columns() + column] != 0
+    }
+
+    /// The keys' tokens.
+    pub fn keys(&self) -> &[Token] {
+        &self.header.key_tokens
+    }
+
+    /// The queries' tokens.
+    pub fn queries(&self) -> &[Token] {
+        &self.header.query_tokens
+    }
+
+    /// The weights of one layer (the last one where `layer` is beyond it) and head.
     pub fn grid(&self, layer: usize, head: Head) -> Grid {
+        self.mean_of(&self.weights, layer, head)
+    }
+
+    /// The scores before the mask, from the smallest (0) to the largest (1), and those two; nothing is forbidden yet.
+    pub fn scores(&self, layer: usize, head: Head) -> (Grid, f32, f32) {
+        let mut grid = self.mean_of(&self.scores, layer, head);
+        grid.allowed.fill(true);
+        let scores = grid.weights.iter().flatten();
+        let (least, most) = scores.fold((f32::MAX, f32::MIN), |(least, most), &score| {
+            (least.min(score), most.max(score))
+        });
+        for score in grid.weights.iter_mut().flatten() {
+            *score = (*score - least) / (most - least).max(f32::MIN_POSITIVE);
+        }
+        (grid, least, most)
+    }
+
+    fn mean_of(&self, tensor: &[f32], layer: usize, head: Head) -> Grid {
         let cells = self.mask.len();
         let layer = layer.min(self.header.layers.saturating_sub(1));
         let heads = match head {
@@ -67,19 +132,45 @@ impl Attention {
                 head..(head + 1).min(self.header.heads)
             }
         };
-        let mut weights = vec![0.0; cells];
+        let mut mean = vec![0.0; cells];
         for head in heads.clone() {
             let start = (layer * self.header.heads + head) * cells;
-            for (sum, weight) in weights.iter_mut().zip(&self.weights[start..start + cells]) {
-                *sum += weight / heads.len() as f32;
+            for (sum, value) in mean.iter_mut().zip(&tensor[start..start + cells]) {
+                *sum += value / heads.len() as f32;
             }
         }
         Grid {
             rows: labels(&self.header.query_tokens),
             columns: labels(&self.header.key_tokens),
             allowed: self.mask.iter().map(|&cell| cell != 0).collect(),
-            weights: (self.header.layers > 0).then_some(weights),
+            weights: (self.header.layers > 0).then_some(mean),
         }
+    }
+
+    /// Layer and head that point most sharply at words further away: where the written queries' largest weight on a
+    /// written key is, on average, the highest. Within one text, a query's own place and its neighbours' don't count:
+    /// looking there is the commonest habit, and the least telling. None where nothing else is looked at.
+    pub fn most_telling(&self) -> Option<(usize, usize)> {
+        let same = self.header.query_tokens == self.header.key_tokens;
+        let (rows, columns) = (self.queries(), self.keys());
+        let sharpness = |plane: usize| -> f32 {
+            let written = (0..rows.len()).filter(|&row| !rows[row].special);
+            written
+                .map(|row| {
+                    let weights = self.weights_of(plane, row).iter().enumerate();
+                    weights
+                        .filter(|&(key, _)| {
+                            !(columns[key].special || same && key.abs_diff(row) < 2)
+                        })
+                        .map(|(_, &weight)| weight)
+                        .fold(0.0, f32::max)
+                })
+                .sum()
+        };
+        let best = (0..self.planes())
+            .map(|plane| (sharpness(plane), plane))
+            .reduce(|best, next| if next.0 > best.0 { next } else { best })?;
+        (best.0 > 0.0).then(|| (best.1 / self.heads(), best.1 % self.heads()))
     }
 }
 
@@ -95,13 +186,11 @@ pub struct Attentions {
 }
 
 #[cfg(test)]
-mod tests {
-    use unmask_protocol::Token;
-
+pub mod tests {
     use super::*;
     use crate::state::grid::Cell;
 
-    fn header(tokens: usize, layers: usize, heads: usize) -> AttentionHeader {
+    pub fn header(tokens: usize, layers: usize, heads: usize) -> AttentionHeader {
         let token = Token {
             id: 7,
             text: "a".into(),
@@ -144,5 +233,29 @@ mod tests {
         let attention = Attention::new(header(1, 0, 0), vec![0], vec![], vec![]).unwrap();
         assert_eq!(attention.grid(0, Head::Mean).cell(0, 0), Cell::Forbidden);
         assert_eq!(attention.grid(0, Head::Mean).weights, None);
+    }
+
+    #[test]
+    fn scores_run_from_the_smallest_to_the_largest_with_nothing_forbidden() {
+        let attention = Attention::new(
+            header(2, 1, 1),
+            vec![0; 4],
+            vec![-1.0, 3.0, 1.0, 0.0],
+            vec![0.0; 4],
+        );
+        let (grid, least, most) = attention.unwrap().scores(0, Head::One(0));
+        assert_eq!((least, most, grid.forbidden()), (-1.0, 3.0, 0));
+        assert_eq!(grid.weights.unwrap(), [0.0, 1.0, 0.5, 0.25]);
+    }
+
+    #[test]
+    fn the_most_telling_head_points_beyond_the_neighbours() {
+        let before = [1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0];
+        let far = [0.1, 0.0, 0.9, 0.5, 0.5, 0.0, 0.6, 0.0, 0.4];
+        let weights = [before, before, far, before].concat();
+        let attention = Attention::new(header(3, 2, 2), vec![1; 9], vec![0.0; 36], weights);
+        assert_eq!(attention.unwrap().most_telling(), Some((1, 0)));
+        let idle = Attention::new(header(3, 1, 1), vec![1; 9], vec![0.0; 9], before.to_vec());
+        assert_eq!(idle.unwrap().most_telling(), None);
     }
 }

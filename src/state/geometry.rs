@@ -120,11 +120,7 @@ mod tests {
     use super::*;
 
     fn label(text: &str) -> Label {
-        Label {
-            text: text.into(),
-            special: false,
-            continues: false,
-        }
+        Label::written(text)
     }
 
     #[test]

@@ -13,6 +13,28 @@ pub struct Label {
     pub special: bool,
     /// Whether this piece continues the word before it.
     pub continues: bool,
+    /// Where it begins in the text that was read, in UTF-16 units; none for what is not in the text.
+    pub start: Option<usize>,
+}
+
+impl Label {
+    /// A token that is added by the tokenizer.
+    pub fn special(text: &str) -> Self {
+        Self {
+            special: true,
+            ..Self::written(text)
+        }
+    }
+
+    /// A whole word.
+    pub fn written(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            special: false,
+            continues: false,
+            start: None,
+        }
+    }
 }
 
 /// What a cell holds.
@@ -106,6 +128,34 @@ impl Grid {
         }
     }
 
+    /// The same with `count` keys of padding behind the others, which nobody may look at.
+    pub fn padded(&self, count: usize) -> Self {
+        let (rows, width) = (self.rows.len(), self.columns.len());
+        let row_of = |row: usize| row * width..(row + 1) * width;
+        let mut columns = self.columns.clone();
+        columns.extend((0..count).map(|_| Label::special("[PAD]")));
+        let widen = |row| {
+            self.allowed[row_of(row)]
+                .iter()
+                .copied()
+                .chain(std::iter::repeat_n(false, count))
+        };
+        Self {
+            rows: self.rows.clone(),
+            columns,
+            allowed: (0..rows).flat_map(widen).collect(),
+            weights: self.weights.as_ref().map(|weights| {
+                let widen = |row| {
+                    weights[row_of(row)]
+                        .iter()
+                        .copied()
+                        .chain(std::iter::repeat_n(0.0, count))
+                };
+                (0..rows).flat_map(widen).collect()
+            }),
+        }
+    }
+
     /// The first `rows` rows and `columns` columns: a decoder that has written that much.
     pub fn corner(&self, rows: usize, columns: usize) -> Self {
         let rows: Vec<usize> = (0..rows.min(self.rows.len())).collect();
@@ -151,6 +201,7 @@ pub fn labels(tokens: &[Token]) -> Vec<Label> {
                 text,
                 special: token.special,
                 continues,
+                start: (!token.special).then_some(token.start),
             }
         })
         .collect()
@@ -314,6 +365,19 @@ mod tests {
         grid.weights = None;
         assert_eq!(grid.cell(1, 0), Cell::Open);
         assert_eq!(grid.cell(0, 1), Cell::Forbidden);
+    }
+
+    #[test]
+    fn padding_adds_columns_that_nobody_may_look_at() {
+        let padded = causal().padded(2);
+        assert_eq!((padded.rows.len(), padded.columns.len()), (4, 6));
+        assert_eq!(padded.forbidden(), causal().forbidden() + 4 * 2);
+        for row in 0..4 {
+            assert_eq!(padded.cell(row, 5), Cell::Forbidden);
+            for column in 0..4 {
+                assert_eq!(padded.cell(row, column), causal().cell(row, column));
+            }
+        }
     }
 
     #[test]

@@ -12,17 +12,34 @@ pub enum Place {
     Decoder,
     /// BART's cross-attention.
     Cross,
+    /// The three stages of one head, of whichever attention.
+    Stages,
 }
 
 /// The token sequences that label them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Sequence {
+    Stages,
     Bert,
     Source,
     Output,
 }
 
 impl Place {
+    /// The attentions that the models have.
+    pub const ATTENTIONS: [Self; 4] = [Self::Bert, Self::Encoder, Self::Decoder, Self::Cross];
+
+    /// Its name for readers.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Bert => "BERT’s encoder",
+            Self::Encoder => "BART’s encoder",
+            Self::Decoder => "BART’s decoder",
+            Self::Cross => "BART’s cross-attention",
+            Self::Stages => "one head",
+        }
+    }
+
     /// For test hooks and identifiers.
     pub fn name(self) -> &'static str {
         match self {
@@ -30,12 +47,14 @@ impl Place {
             Self::Encoder => "encoder",
             Self::Decoder => "decoder",
             Self::Cross => "cross",
+            Self::Stages => "stages",
         }
     }
 
     fn rows(self) -> Sequence {
         match self {
             Self::Bert => Sequence::Bert,
+            Self::Stages => Sequence::Stages,
             Self::Encoder => Sequence::Source,
             Self::Decoder | Self::Cross => Sequence::Output,
         }

@@ -43,7 +43,7 @@ pub fn runs<T: Clone>(text: &str, spans: &[(usize, usize, T)]) -> Vec<Run<T>> {
 }
 
 /// Byte offset of a UTF-16 offset, where one begins there.
-fn byte_offset(text: &str, utf16: usize) -> Option<usize> {
+pub(super) fn byte_offset(text: &str, utf16: usize) -> Option<usize> {
     let mut units = 0;
     for (at, character) in text.char_indices() {
         if units == utf16 {

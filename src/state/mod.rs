@@ -2,12 +2,15 @@
 
 pub mod attention;
 pub mod catalogue;
+pub mod compare;
 pub mod format;
 pub mod geometry;
 pub mod grid;
+pub mod habits;
 pub mod links;
 pub mod marked;
 pub mod ramp;
 pub mod sentence;
 pub mod shapes;
 pub mod summary;
+pub mod thumbnails;

@@ -2,8 +2,13 @@
 
 use std::ops::Range;
 
+use super::marked::byte_offset;
+
 /// What the engine reads as a hidden word.
 pub const MASK: &str = "[MASK]";
+
+/// Words of a text that a matrix is drawn for: more would be finer than pixels, and take hundreds of megabytes.
+pub const MOST_WORDS: usize = 160;
 
 /// A word of the sentence, or the mask in its place. Ranges are byte offsets into the text.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,6 +80,17 @@ impl Sentence {
         masked
     }
 
+    /// [`Self::masked`], or as much of it as a matrix is drawn for; none for a text without words.
+    pub fn beginning(&self) -> Option<String> {
+        let mut masked = self.masked();
+        let words = words(&masked);
+        let last = words.get(MOST_WORDS.min(words.len()).checked_sub(1)?)?;
+        if words.len() > MOST_WORDS {
+            masked.truncate(last.range.end);
+        }
+        Some(masked)
+    }
+
     /// The word that `mask` (counted from 0) hides, where it is known.
     pub fn original(&self, mask: usize) -> Option<&str> {
         self.originals.get(mask)?.as_deref()
@@ -89,6 +105,23 @@ impl Sentence {
                 .filter(|earlier| earlier.hidden)
                 .count()
         })
+    }
+
+    /// Which word begins at or covers a place in [`Self::masked`], which counts UTF-16 units.
+    pub fn word_at(&self, place: usize) -> Option<usize> {
+        let masked = self.masked();
+        let at = byte_offset(&masked, place)?;
+        words(&masked)
+            .iter()
+            .position(|word| word.range.contains(&at))
+    }
+
+    /// The masked text with the word at `index` replaced by `word`.
+    pub fn replaced(&self, index: usize, word: &str) -> Option<String> {
+        let mut masked = self.masked();
+        let range = words(&masked).get(index)?.range.clone();
+        masked.replace_range(range, word);
+        Some(masked)
     }
 
     /// Takes a newly typed text, keeping what is known of the masks outside the stretch that changed.
@@ -310,6 +343,33 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn a_word_is_found_by_its_place_in_the_masked_text() {
+        let sentence = Sentence::new("Łódź is a ___ in Poland.");
+        assert_eq!(sentence.masked(), "Łódź is a [MASK] in Poland.");
+        assert_eq!(sentence.word_at(0), Some(0));
+        assert_eq!(sentence.word_at(10), Some(3));
+        assert_eq!(sentence.word_at(20), Some(5));
+        assert_eq!(sentence.word_at(26), None);
+        assert_eq!(sentence.word_at(99), None);
+        let replaced = sentence.replaced(5, "Spain");
+        assert_eq!(replaced.as_deref(), Some("Łódź is a [MASK] in Spain."));
+        assert_eq!(sentence.replaced(9, "x"), None);
+    }
+
+    #[test]
+    fn a_matrix_takes_the_beginning_of_a_long_text() {
+        assert_eq!(
+            Sentence::new("Two words!").beginning().as_deref(),
+            Some("Two words!")
+        );
+        assert_eq!(Sentence::new(" … ").beginning(), None);
+        let long = "word ".repeat(MOST_WORDS + 1);
+        let beginning = Sentence::new(long).beginning().unwrap();
+        assert_eq!(words(&beginning).len(), MOST_WORDS);
+        assert!(beginning.ends_with("word"));
     }
 
     #[test]

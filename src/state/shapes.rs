@@ -1,47 +1,98 @@
-//! The masks' shapes, which need no weights: what the page draws before a model has arrived.
+//! The masks' shapes, which need no weights: what BERT is told, and what the page draws before a model has arrived.
 
 use unmask_protocol::MaskPattern;
 
 use super::grid::{Grid, Label};
 
-/// How BERT is allowed to look.
+/// A rule that says who may look at whom.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub enum Sight {
-    /// Left and right, as it was trained.
+pub enum Rule {
+    /// Left and right, as BERT was trained.
     #[default]
     Both,
     /// Itself and what comes before.
     Left,
-    /// Itself and two neighbours on each side.
-    Near,
+    /// The first so many tokens see each other; later ones themselves and what comes before.
+    Prefix(usize),
+    /// Itself and so many neighbours on each side.
+    Near(usize),
 }
 
-impl Sight {
-    /// Neighbours on each side that [`Sight::Near`] leaves visible.
-    pub const RADIUS: usize = 2;
-
-    /// What the engine is told; none leaves the model's own mask.
-    pub fn pattern(self) -> Option<MaskPattern> {
-        match self {
-            Self::Both => None,
-            Self::Left => Some(MaskPattern::Causal),
-            Self::Near => Some(MaskPattern::Window {
-                radius: Self::RADIUS,
-            }),
-        }
-    }
-
-    fn allows(self, query: usize, key: usize) -> bool {
+impl Rule {
+    /// Whether the token at `query` may look at the one at `key`.
+    pub fn allows(self, query: usize, key: usize) -> bool {
         match self {
             Self::Both => true,
             Self::Left => key <= query,
-            Self::Near => key.abs_diff(query) <= Self::RADIUS,
+            Self::Prefix(length) => key <= query || (query < length && key < length),
+            Self::Near(radius) => key.abs_diff(query) <= radius,
         }
+    }
+
+    fn pattern(self) -> Option<MaskPattern> {
+        match self {
+            Self::Both => None,
+            Self::Left => Some(MaskPattern::Causal),
+            Self::Prefix(length) => Some(MaskPattern::Prefix { length }),
+            Self::Near(radius) => Some(MaskPattern::Window { radius }),
+        }
+    }
+}
+
+/// How BERT is allowed to look: a rule, and the cells in which the reader has painted the opposite.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sight {
+    /// The rule.
+    pub rule: Rule,
+    /// Cells (query, key) that are the other way round, each once.
+    pub painted: Vec<(usize, usize)>,
+}
+
+impl Sight {
+    /// A rule with nothing painted over it.
+    pub fn of(rule: Rule) -> Self {
+        Self {
+            rule,
+            painted: Vec::new(),
+        }
+    }
+
+    /// Whether this is how BERT was trained.
+    pub fn as_trained(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether the token at `query` may look at the one at `key`.
+    pub fn allows(&self, query: usize, key: usize) -> bool {
+        self.rule.allows(query, key) != self.painted.contains(&(query, key))
+    }
+
+    /// Paints one cell.
+    pub fn paint(&mut self, query: usize, key: usize, allowed: bool) {
+        self.painted.retain(|&cell| cell != (query, key));
+        if self.rule.allows(query, key) != allowed {
+            self.painted.push((query, key));
+        }
+    }
+
+    /// What the engine is told about a text of `tokens` tokens; none leaves the model's own mask.
+    pub fn pattern(&self, tokens: usize) -> Option<MaskPattern> {
+        if self.painted.is_empty() {
+            return self.rule.pattern();
+        }
+        let cells = 0..tokens * tokens;
+        Some(MaskPattern::Custom {
+            queries: tokens,
+            keys: tokens,
+            allowed: cells
+                .map(|at| u8::from(self.allows(at / tokens, at % tokens)))
+                .collect(),
+        })
     }
 }
 
 /// Self-attention over `tokens`, mask only.
-pub fn self_attention(tokens: Vec<Label>, sight: Sight) -> Grid {
+pub fn self_attention(tokens: Vec<Label>, sight: &Sight) -> Grid {
     let count = tokens.len();
     Grid {
         allowed: (0..count * count)
@@ -69,14 +120,9 @@ pub fn bracketed<'a>(
     texts: impl IntoIterator<Item = &'a str>,
     last: &str,
 ) -> Vec<Label> {
-    let label = |text: &str, special| Label {
-        text: text.to_owned(),
-        special,
-        continues: false,
-    };
-    std::iter::once(label(first, true))
-        .chain(texts.into_iter().map(|text| label(text, false)))
-        .chain(std::iter::once(label(last, true)))
+    std::iter::once(Label::special(first))
+        .chain(texts.into_iter().map(Label::written))
+        .chain(std::iter::once(Label::special(last)))
         .collect()
 }
 
@@ -84,19 +130,47 @@ pub fn bracketed<'a>(
 mod tests {
     use super::*;
 
-    fn shape(sight: Sight) -> Vec<bool> {
-        self_attention(bracketed("[CLS]", ["a", "b", "c"], "[SEP]"), sight).allowed
+    fn shape(rule: Rule) -> Vec<bool> {
+        let labels = bracketed("[CLS]", ["a", "b", "c"], "[SEP]");
+        self_attention(labels, &Sight::of(rule)).allowed
     }
 
     #[test]
-    fn each_sight_forbids_what_it_says() {
-        assert!(shape(Sight::Both).iter().all(|&allowed| allowed));
-        for (at, allowed) in shape(Sight::Left).into_iter().enumerate() {
+    fn each_rule_forbids_what_it_says() {
+        assert!(shape(Rule::Both).iter().all(|&allowed| allowed));
+        for (at, allowed) in shape(Rule::Left).into_iter().enumerate() {
             assert_eq!(allowed, at % 5 <= at / 5);
         }
-        for (at, allowed) in shape(Sight::Near).into_iter().enumerate() {
+        for (at, allowed) in shape(Rule::Near(2)).into_iter().enumerate() {
             assert_eq!(allowed, (at % 5).abs_diff(at / 5) <= 2);
         }
+        for (at, allowed) in shape(Rule::Prefix(3)).into_iter().enumerate() {
+            let (query, key) = (at / 5, at % 5);
+            assert_eq!(
+                allowed,
+                key <= query.max(2).min(if query < 3 { 2 } else { query })
+            );
+        }
+    }
+
+    #[test]
+    fn painting_turns_cells_over_and_back() {
+        let mut sight = Sight::of(Rule::Left);
+        sight.paint(0, 2, true);
+        sight.paint(1, 0, false);
+        assert!(sight.allows(0, 2) && !sight.allows(1, 0) && !sight.as_trained());
+        let Some(MaskPattern::Custom {
+            allowed, keys: 3, ..
+        }) = sight.pattern(3)
+        else {
+            panic!("a painted mask is custom");
+        };
+        assert_eq!(allowed, [1, 0, 1, 0, 1, 0, 1, 1, 1]);
+        sight.paint(0, 2, false);
+        sight.paint(1, 0, true);
+        assert_eq!(sight, Sight::of(Rule::Left));
+        assert_eq!(sight.pattern(3), Some(MaskPattern::Causal));
+        assert_eq!(Sight::default().pattern(3), None);
     }
 
     #[test]

@@ -101,10 +101,13 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::shapes::{Sight, bracketed, self_attention};
+    use crate::state::shapes::{Rule, Sight, bracketed, self_attention};
 
     fn grid(weights: Option<Vec<f32>>) -> Grid {
-        let mut grid = self_attention(bracketed("[CLS]", ["river"], "[SEP]"), Sight::Left);
+        let mut grid = self_attention(
+            bracketed("[CLS]", ["river"], "[SEP]"),
+            &Sight::of(Rule::Left),
+        );
         grid.weights = weights;
         grid
     }

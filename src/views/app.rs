@@ -5,6 +5,7 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 use web_sys::{HtmlElement, MediaQueryList};
 
+use super::attention_panel::attention_panel;
 use super::bart_panel::bart_panel;
 use super::bert_panel::bert_panel;
 use super::heads::heads;
@@ -40,7 +41,13 @@ pub fn app(root: &HtmlElement) {
                 .children([bert_panel(page), bart_panel(page)]),
         );
     let root = El::from_node(root.clone().into());
-    for section in [sentence_field(page), answers, mask_panel(page), heads(page)] {
+    for section in [
+        sentence_field(page),
+        answers,
+        mask_panel(page),
+        attention_panel(page),
+        heads(page),
+    ] {
         root.append(section);
     }
 }

@@ -1,53 +1,19 @@
 //! What BERT puts in the hidden words' places.
 
-use unmask_protocol::FilledMask;
+use unmask_protocol::{FilledMask, Truncation};
 
-use super::choice::choice;
 use super::error_note::trouble;
 use super::loading::loading;
 use super::probability::probability_row;
+use super::sight::in_words;
 use crate::dom::{El, el, p};
 use crate::page::Page;
-use crate::state::format::percent;
 use crate::state::sentence::Sentence;
-use crate::state::shapes::Sight;
-
-/// The ways of looking, and their words.
-const SIGHTS: [(Sight, &str); 3] = [
-    (Sight::Both, "both ways"),
-    (Sight::Left, "left only"),
-    (Sight::Near, "two tokens around"),
-];
 
 /// BERT's side of the page.
 pub fn bert_panel(page: Page) -> El {
     let fills = page.fills;
     let nothing_hidden = move || page.sentence.with(|sentence| sentence.hidden_count() == 0);
-    let sight = move || {
-        let now = page.sight.get();
-        SIGHTS.iter().position(|(sight, _)| *sight == now)
-    };
-    // What it said before the mask was changed, to compare.
-    let as_trained = move || {
-        page.reference.answer.with(|answer| {
-            let guess = answer.as_ref()?.answer.first()?.candidates.first()?;
-            let (text, share) = (guess.text.trim(), percent(guess.probability));
-            Some(format!(
-                "Looking both ways, its first guess was “{text}”, {share}."
-            ))
-        })
-    };
-    let untrained = move || match page.sight.get() {
-        Sight::Both => "",
-        Sight::Left => {
-            "Now a word sees only what stands before it. BERT was never trained to read like this, \
-             and everything to the right of the gap is lost to it. "
-        }
-        Sight::Near => {
-            "Now a word sees two tokens on each side. BERT was never trained to read like this; \
-             what lies further away reaches the gap only step by step, from layer to layer. "
-        }
-    };
     let guesses = el("div").class("guesses").live(move |place| {
         let masks = fills.answer.with(|answer| {
             let masks = answer.as_ref().map(|read| read.answer.clone());
@@ -84,17 +50,30 @@ pub fn bert_panel(page: Page) -> El {
                 "No word is hidden. Hide one above, and BERT will guess it.",
             )
             .shown(nothing_hidden),
-            choice(
-                "BERT may look",
-                || SIGHTS.map(|(_, words)| words.to_owned()).to_vec(),
-                sight,
-                move |index| page.sight.set(SIGHTS[index].0),
-            ),
-            el("p")
-                .class("note")
-                .attr("aria-live", "polite")
-                .live_text(move || format!("{}{}", untrained(), as_trained().unwrap_or_default())),
+            p("note", "").live_text(move || {
+                page.sight.with(|sight| match sight.as_trained() {
+                    true => String::new(),
+                    false => format!("{} The mask is set below.", in_words(sight)),
+                })
+            }),
+            p("note", "").live_text(move || {
+                fills.answer.with(|answer| {
+                    answer
+                        .as_ref()
+                        .and_then(|read| read.truncation.as_ref())
+                        .map(unread)
+                        .unwrap_or_default()
+                })
+            }),
         ])
+}
+
+/// What of a long text BERT has not read.
+fn unread(truncation: &Truncation) -> String {
+    format!(
+        "The text is longer than BERT reads: it took the first {} tokens and left the last {} out.",
+        truncation.kept, truncation.dropped
+    )
 }
 
 /// The sentence with the first candidates in place.

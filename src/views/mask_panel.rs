@@ -6,20 +6,23 @@ use std::time::Duration;
 use leptos::prelude::{IntervalHandle, set_interval_with_handle};
 
 use super::app::heading;
-use super::choice::{choice, toggle};
+use super::attention_panel::toggles;
+use super::choice::choice;
 use super::error_note::trouble;
 use super::legend::legend;
 use super::matrix::matrix;
 use super::measure::width_of;
+use super::proof;
+use super::sight::{in_words, sight};
 use crate::dom::{El, button, el, p, value_of};
-use crate::latest::Latest;
-use crate::page::{Lens, MOST_WORDS, Page};
+use crate::page::{Lens, Page};
 use crate::slot::Slot;
-use crate::state::attention::{Attention, Attentions, Head};
+use crate::state::attention::Head;
 use crate::state::geometry::{Geometry, column_room, row_room};
 use crate::state::grid::{Grid, Label};
 use crate::state::links::Place;
-use crate::state::shapes::{Sight, bracketed, cross_attention, self_attention};
+use crate::state::sentence::{MOST_WORDS, Sentence, words};
+use crate::state::shapes::{Rule, Sight, bracketed, cross_attention, self_attention};
 use crate::var::{Derived, Var, effect};
 use crate::writing::Stage;
 
@@ -27,39 +30,13 @@ use crate::writing::Stage;
 const TRIPTYCH: f64 = 500.0;
 /// Space between them.
 const GAP: f64 = 28.0;
+/// Keys of padding that are shown: the difference to a longer text of the same batch.
+const PADDING: usize = 4;
 /// Time for a token when the writing is played back.
 const BEAT: Duration = Duration::from_millis(500);
 
-/// How tokens are shown in all matrices.
-#[derive(Clone, Copy)]
-struct Display {
-    /// Word pieces put back together.
-    whole_words: Var<bool>,
-    /// Without `[CLS]`, `[SEP]` and their like.
-    written_only: Var<bool>,
-}
-
-impl Display {
-    fn apply(self, grid: Grid) -> Grid {
-        let grid = match self.whole_words.get() {
-            true => grid.merged(),
-            false => grid,
-        };
-        match self.written_only.get() {
-            true => grid.without_special(),
-            false => grid,
-        }
-    }
-}
-
 /// All matrices, with what they have in common.
 pub fn mask_panel(page: Page) -> El {
-    let display = Display {
-        whole_words: Var::new(false),
-        written_only: Var::new(false),
-    };
-    let switch =
-        |label, value: Var<bool>| toggle(label, move || value.get(), move |on| value.set(on));
     el("section")
         .class("masks")
         .attr("aria-labelledby", "masks-title")
@@ -74,25 +51,26 @@ pub fn mask_panel(page: Page) -> El {
             ),
             el("div").class("key").children([
                 legend(page),
-                el("div").class("toggles").children([
-                    switch("put word pieces together", display.whole_words),
-                    switch("leave out special tokens", display.written_only),
-                ]),
+                toggles(page),
             ]),
             el("div")
                 .class("figures")
-                .children([bert(page, display), bart(page, display)]),
+                .children([bert(page), bart(page)]),
         ])
 }
 
 /// BERT's one matrix.
-fn bert(page: Page, display: Display) -> El {
+fn bert(page: Page) -> El {
+    let display = page.display;
     let group = el("div").class("group");
     let width = width_of(&group);
     let lens = page.bert_lens;
     let grid = Derived::new(move || {
-        let live = attention(page.bert_attention, |all| Some(&all.encoder), lens);
-        display.apply(live.unwrap_or_else(|| bert_shape(page)))
+        let grid = display.apply(page.grid(Place::Bert).unwrap_or_else(|| bert_shape(page)));
+        match display.padding.get() {
+            true => grid.padded(PADDING),
+            false => grid,
+        }
     });
     let geometry = Derived::new(move || {
         grid.with(|grid| {
@@ -104,19 +82,15 @@ fn bert(page: Page, display: Display) -> El {
         page.sentence
             .with(|sentence| sentence.words().len() > MOST_WORDS)
     });
-    let rule = move || {
-        let words = match page.sight.get() {
-            _ if too_long.get() => {
-                "This text is too long to draw: the matrix takes up to 120 words."
-            }
-            Sight::Both => "Bidirectional: every token may look at every token, left and right.",
-            Sight::Left => "Causal: a token may look at itself and at what stands before it.",
-            Sight::Near => "Window: a token may look at itself and two tokens on each side.",
-        };
-        words.to_owned()
+    let rule = move || match too_long.get() {
+        true => format!(
+            "This text is too long to draw. The matrix is of its first {MOST_WORDS} words, read on their own."
+        ),
+        false => page.sight.with(in_words),
     };
     group.children([
         el("h3").text("BERT"),
+        sight(page),
         lens_choice(page.bert, lens),
         trouble(page.bert_attention.asking),
         matrix(
@@ -127,11 +101,13 @@ fn bert(page: Page, display: Display) -> El {
             grid,
             geometry,
         ),
+        proof::of_bert(page),
     ])
 }
 
 /// BART's three matrices, and the place in the writing at which they are shown.
-fn bart(page: Page, display: Display) -> El {
+fn bart(page: Page) -> El {
+    let display = page.display;
     let group = el("div").class("group");
     let width = width_of(&group);
     let lens = page.bart_lens;
@@ -141,15 +117,17 @@ fn bart(page: Page, display: Display) -> El {
 
     let source = Derived::new(move || bart_source(page));
     let encoder = Derived::new(move || {
-        let live = attention(answers, |all| Some(&all.encoder), lens);
-        display.apply(live.unwrap_or_else(|| self_attention(source.get(), Sight::Both)))
+        let live = page.grid(Place::Encoder);
+        display.apply(live.unwrap_or_else(|| self_attention(source.get(), &Sight::default())))
     });
     let whole_decoder = Derived::new(move || {
-        let live = attention(answers, |all| all.decoder.as_ref(), lens);
-        display.apply(live.unwrap_or_else(|| self_attention(bart_output(page), Sight::Left)))
+        let live = page.grid(Place::Decoder);
+        display.apply(
+            live.unwrap_or_else(|| self_attention(bart_output(page), &Sight::of(Rule::Left))),
+        )
     });
     let whole_cross = Derived::new(move || {
-        let live = attention(answers, |all| all.cross.as_ref(), lens);
+        let live = page.grid(Place::Cross);
         display.apply(live.unwrap_or_else(|| cross_attention(bart_output(page), source.get())))
     });
     let written = Derived::new(move || whole_decoder.with(|grid| grid.rows.len()));
@@ -235,6 +213,7 @@ fn bart(page: Page, display: Display) -> El {
         lens_choice(page.bart, lens),
         trouble(answers.asking),
         triptych,
+        proof::of_decoder(page),
     ])
 }
 
@@ -320,47 +299,33 @@ fn lens_choice(model: Slot, lens: Lens) -> El {
         Head::One(head) => head + 1,
     };
     let choose_head = move |place: usize| {
-        lens.head
-            .set(place.checked_sub(1).map_or(Head::Mean, Head::One));
+        let head = place.checked_sub(1).map_or(Head::Mean, Head::One);
+        lens.choose(lens.layer.now(), head);
     };
     el("div").class("lens").children([
         choice(
             "Layer",
             layers,
             move || Some(lens.layer.get()),
-            move |layer| lens.layer.set(layer),
+            move |layer| lens.choose(layer, lens.head.now()),
         ),
         choice("Head", heads, move || Some(head()), choose_head),
     ])
 }
 
-/// The live matrix of one part, where it is known (tracked).
-fn attention(
-    answers: Latest<Attentions>,
-    part: impl Fn(&Attentions) -> Option<&Attention>,
-    lens: Lens,
-) -> Option<Grid> {
-    answers.answer.with(|answer| {
-        let part = part(answer.as_ref()?)?;
-        Some(part.grid(lens.layer.get(), lens.head.get()))
-    })
-}
-
 /// BERT's mask over the sentence's words, before its tokens are known.
 fn bert_shape(page: Page) -> Grid {
-    let labels = page.sentence.with(|sentence| {
-        let words = sentence.words();
-        if words.is_empty() || words.len() > MOST_WORDS {
-            return Vec::new();
-        }
-        let text = sentence.text();
-        bracketed(
+    let text = page.sentence.with(Sentence::beginning).unwrap_or_default();
+    let words = words(&text);
+    let labels = match words.is_empty() {
+        true => Vec::new(),
+        false => bracketed(
             "[CLS]",
             words.into_iter().map(|word| &text[word.range]),
             "[SEP]",
-        )
-    });
-    self_attention(labels, page.sight.get())
+        ),
+    };
+    page.sight.with(|sight| self_attention(labels, sight))
 }
 
 /// BART's source, before its tokens are known.
@@ -377,21 +342,17 @@ fn bart_source(page: Page) -> Vec<Label> {
 /// What BART has written, behind the token that it starts from. Before it has begun, as many blanks as the source
 /// has tokens, so that the mask's triangle can be seen.
 fn bart_output(page: Page) -> Vec<Label> {
-    let label = |text: &str, special| Label {
-        text: text.replace('Ġ', ""),
-        special,
-        continues: false,
-    };
-    let start = std::iter::once(label("<s>", true));
+    let start = std::iter::once(Label::special("<s>"));
     page.writing.draft.with(|draft| match draft.stage {
         Stage::Idle => {
             let blanks = bart_source(page).len().saturating_sub(2);
             start
-                .chain((0..blanks).map(|_| label("·", false)))
+                .chain((0..blanks).map(|_| Label::written("·")))
                 .collect()
         }
         _ => {
-            let written = draft.steps.iter().map(|step| label(&step.token, false));
+            let steps = draft.steps.iter();
+            let written = steps.map(|step| Label::written(&step.token.replace('Ġ', "")));
             start.chain(written).collect()
         }
     })

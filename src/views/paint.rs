@@ -7,14 +7,14 @@ use web_sys::{CanvasRenderingContext2d, CssStyleDeclaration, HtmlCanvasElement, 
 use crate::state::geometry::{Geometry, LABEL_SIZE, shortened, upright};
 use crate::state::grid::{Cell, Grid, Label};
 use crate::state::links::Marks;
-use crate::state::ramp::{Scheme, colour, position};
+use crate::state::ramp::{Scheme, colour};
 
 /// Distance of the hatching's lines, in CSS pixels.
 const HATCH: f64 = 5.0;
 /// Cells at least this large are set apart by lines.
 const SPACED_CELL: f64 = 8.0;
 
-/// Draws `grid` and `marks`, in the colours that the page's style gives the canvas. The canvas is resized to fit,
+/// Draws `grid`, shaded from value to place on the ramp by `shade`, and `marks`, in the colours that the page's style gives the canvas. The canvas is resized to fit,
 /// in device pixels.
 pub fn paint(
     canvas: &HtmlCanvasElement,
@@ -22,6 +22,7 @@ pub fn paint(
     geometry: Geometry,
     marks: Marks,
     scheme: Scheme,
+    shade: fn(f32) -> f32,
 ) -> Result<(), JsValue> {
     let (rows, columns) = (grid.rows.len(), grid.columns.len());
     let (width, height) = (geometry.width(columns), geometry.height(rows));
@@ -43,7 +44,7 @@ pub fn paint(
     };
     painter.context.scale(ratio, ratio)?;
     if rows > 0 && columns > 0 {
-        painter.cells(scheme)?;
+        painter.cells(scheme, shade)?;
         painter.hatching()?;
         painter.lines()?;
     }
@@ -61,7 +62,7 @@ struct Painter<'a> {
 
 impl Painter<'_> {
     /// Every cell is one pixel of an image, drawn enlarged: the cost hardly grows with the matrix.
-    fn cells(&self, scheme: Scheme) -> Result<(), JsValue> {
+    fn cells(&self, scheme: Scheme, shade: fn(f32) -> f32) -> Result<(), JsValue> {
         let (rows, columns) = (self.grid.rows.len(), self.grid.columns.len());
         let mut pixels = Vec::with_capacity(rows * columns * 4);
         for row in 0..rows {
@@ -70,7 +71,7 @@ impl Painter<'_> {
                     Cell::Forbidden => pixels.extend([0; 4]),
                     Cell::Open => pixels.extend(opaque(colour(scheme, 0.0))),
                     Cell::Weight(weight) => {
-                        pixels.extend(opaque(colour(scheme, position(weight))));
+                        pixels.extend(opaque(colour(scheme, shade(weight))));
                     }
                 }
             }

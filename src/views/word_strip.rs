@@ -1,8 +1,8 @@
 //! The sentence with its words as buttons, punctuation between them as it was written.
 
 use crate::dom::{El, el};
-use crate::page::{MOST_WORDS, Page};
-use crate::state::sentence::Word;
+use crate::page::Page;
+use crate::state::sentence::{MOST_WORDS, Word};
 
 /// The reader's sentence; `word` makes the button of the word at an index, given its spelling.
 pub fn word_strip(

@@ -13,6 +13,7 @@ class UnmaskPage {
     this.sentence = page.getByRole("textbox", { name: "Your sentence" });
     this.bert = page.getByRole("article", { name: /^BERT/ });
     this.bart = page.getByRole("article", { name: /^BART/ });
+    this.masks = page.getByRole("region", { name: /^The masks/ });
   }
 
   /** Waits until both models have answered and every matrix has its weights. */
@@ -102,10 +103,10 @@ readerTest("a click hides a word and another brings it back", async (reader) => 
 
 readerTest("what stands to the right of the gap counts only while BERT may look there", async (reader) => {
   const both = await reader.candidates();
-  await reader.choose(reader.bert, "left only");
+  await reader.choose(reader.masks, "left only");
   await reader.bert.getByText("never trained to read like this").waitFor();
   await reader.matrix("bert").and(reader.page.locator("[data-forbidden]:not([data-forbidden='0'])")).waitFor();
-  await reader.bert.getByText("Looking both ways, its first guess was").waitFor();
+  await reader.masks.getByText(/looking both ways, it was “/).waitFor();
   const left = await reader.candidates();
   assert.notDeepEqual(left, both);
 
@@ -113,9 +114,123 @@ readerTest("what stands to the right of the gap counts only while BERT may look 
   await reader.sentence.fill("He opened the [MASK] and jumped out of the house.");
   await reader.bert.locator(".completed").getByText("jumped out").waitFor();
   assert.deepEqual(await reader.candidates(), left);
-  await reader.choose(reader.bert, "both ways");
+  await reader.choose(reader.masks, "both ways");
   await reader.bert.getByText("never trained").waitFor({ state: "detached" });
   assert.notDeepEqual(await reader.candidates(), both);
+});
+
+readerTest("a painted cell is forbidden at once, by mouse and by keyboard, and BERT's guess follows", async (reader) => {
+  const { page } = reader;
+  const before = await reader.candidates();
+  await reader.masks.getByLabel("paint single cells").check();
+  // Row 4 is [MASK]: take every other token out of its sight, the first by mouse, the others by keyboard.
+  const box = await reader.canvas("bert").boundingBox();
+  await reader.canvas("bert").focus();
+  await page.keyboard.press("ArrowDown");
+  for (let row = 0; row < 4; row++) await page.keyboard.press("ArrowDown");
+  for (let column = 0; column < 12; column++) {
+    if (column !== 4) await page.keyboard.press("Enter");
+    await page.keyboard.press("ArrowRight");
+  }
+  await reader.matrix("bert").and(page.locator("[data-forbidden='11']")).waitFor();
+  assert.match(await reader.masks.locator(".sight").innerText(), /11 painted cells. BERT was never trained/);
+  await reader.settled();
+  assert.notDeepEqual(await reader.candidates(), before);
+  await reader.canvas("bert").click({ position: { x: box.width - 6, y: box.height - 6 } });
+  await reader.matrix("bert").and(page.locator("[data-forbidden='12']")).waitFor();
+
+  await reader.masks.getByRole("button", { name: "Wipe the paint off" }).click();
+  await reader.matrix("bert").and(page.locator("[data-forbidden='0']")).waitFor();
+  await reader.settled();
+  assert.deepEqual(await reader.candidates(), before);
+});
+
+readerTest("prefix, window and padding masks have their shapes", async (reader) => {
+  const forbidden = (count) => reader.matrix("bert").and(reader.page.locator(`[data-forbidden='${count}']`)).waitFor();
+  await reader.choose(reader.masks, "left only");
+  await forbidden((12 * 11) / 2);
+  await reader.choose(reader.masks, "a prefix");
+  await forbidden((12 * 11) / 2 - (4 * 3) / 2);
+  await reader.choose(reader.masks, "a window");
+  await forbidden(12 * 12 - (12 + 2 * 11 + 2 * 10));
+  await reader.masks.getByLabel("tokens on each side").fill("1");
+  await forbidden(12 * 12 - (12 + 2 * 11));
+  await reader.choose(reader.masks, "both ways");
+  await reader.masks.getByLabel("show padding").check();
+  await forbidden(12 * 4);
+  assert.equal((await reader.shape("bert")).columns, 16);
+});
+
+readerTest("a later token leaves the rows before it bit-identical only under a causal mask", async (reader) => {
+  const rows = (proof) =>
+    reader.page.locator(`[data-proof=${proof}] .changes li`).evaluateAll((items) => items.map((item) => item.className));
+  await reader.masks.getByText(/No row stayed as it was: the change reaches all 12/).waitFor();
+  assert.deepEqual(await rows("bert"), Array(12).fill("moved"));
+  await reader.choose(reader.masks, "left only");
+  // [CLS] he opened the [MASK] and read the first | chapter . [SEP]
+  await reader.masks.getByText(/9 of 12 rows are bit-identical/).waitFor();
+  assert.deepEqual(await rows("bert"), [...Array(9).fill("same"), ...Array(3).fill("moved")]);
+  const decoder = await rows("decoder");
+  assert.deepEqual([decoder.at(0), decoder.at(1), decoder.at(-1)], ["same", "same", "moved"]);
+  await reader.page.locator("[data-proof=decoder]").getByLabel(/Instead of/).fill(
+    (await reader.page.locator("[data-proof=decoder] label").innerText()).match(/“(.+)”/)[1],
+  );
+  await reader.page.locator("[data-proof=decoder]").getByText(/^All \d+ rows are bit-identical/).waitFor();
+});
+
+readerTest("a head is chosen among all of them, by keyboard and by mouse, and shown in its three stages", async (reader) => {
+  const { page } = reader;
+  const overview = page.locator(".overview");
+  const at = () => overview.evaluate((figure) => [figure.dataset.layer, figure.dataset.head].map(Number));
+  const canvas = overview.getByRole("application");
+  const [layer, head] = await at();
+  await canvas.focus();
+  await page.keyboard.press("Home");
+  assert.deepEqual(await at(), [layer, 1]);
+  await page.keyboard.press("ArrowRight");
+  assert.deepEqual(await at(), [layer, 2]);
+  assert.match(await overview.locator(".reading").innerText(), /Layer \d, head 2\. \d+% of its weight goes to/);
+  const { width, height } = await canvas.boundingBox();
+  await canvas.click({ position: { x: width - 12, y: height - 12 } });
+  assert.deepEqual(await at(), [6, 12]);
+  assert.ok(layer >= 1 && head >= 1);
+
+  await reader.choose(reader.masks, "left only");
+  await reader.matrix("bert").and(page.locator("[data-forbidden='66']")).waitFor();
+  const stages = page.locator(".stages").getByRole("application");
+  assert.equal(await stages.count(), 3);
+  await stages.nth(0).focus();
+  for (const key of ["ArrowDown", "ArrowRight"]) await page.keyboard.press(key);
+  const reading = page.locator("#stages-reading");
+  assert.match(await reading.innerText(), /score −?\d+\.\d; forbidden by the mask, so 0%/);
+  await page.keyboard.press("ArrowLeft");
+  assert.match(await reading.innerText(), /“\[CLS\]” to “\[CLS\]”: score .+; allowed by the mask; after softmax 100%/);
+});
+
+readerTest("lines follow threshold, token and double click", async (reader) => {
+  const { page } = reader;
+  const lines = page.locator(".lines");
+  const canvas = lines.getByRole("application");
+  const count = async () => Number(await lines.getAttribute("data-lines"));
+  const attention = page.getByRole("region", { name: "Every layer, every head" });
+  await attention.getByRole("slider").fill("0");
+  const all = await count();
+  await attention.getByRole("slider").fill("40");
+  assert.ok((await count()) < all);
+  await attention.getByRole("slider").fill("0");
+  await canvas.hover({ position: { x: 10, y: 10 } });
+  assert.ok((await count()) <= 12 && (await count()) > 0);
+  // Row 7 of 12 is "the"; the lines lie 21 pixels apart.
+  await canvas.dblclick({ position: { x: 10, y: 6 * 21 + 10 } });
+  assert.equal(await reader.sentence.inputValue(), "He opened the [MASK] and [MASK] the first chapter.");
+  await reader.bert.getByRole("heading", { name: "Gap 2" }).waitFor();
+});
+
+readerTest("a text too long for a matrix is drawn as far as it goes, and one too long for BERT says what was left out", async (reader) => {
+  await reader.sentence.fill(`A [MASK] ${"word ".repeat(700)}`);
+  await reader.masks.getByText(/too long to draw. The matrix is of its first 160 words/).first().waitFor();
+  await reader.bert.getByText(/left the last \d+ out/).waitFor();
+  await reader.matrix("bert").and(reader.page.locator("[data-weights=true][data-rows='162']")).waitFor();
 });
 
 readerTest("BART writes a word's sounds token by token", async (reader) => {
@@ -194,22 +309,23 @@ readerTest("layer, head and whole words change the picture", async (reader) => {
     assert.ok(!seen.includes(picture));
     seen.push(picture);
   };
-  await reader.choose(group.getByRole("group", { name: "Layer" }), "4");
-  await isNew();
-  await reader.choose(group.getByRole("group", { name: "Head" }), "7");
-  await isNew();
-  await reader.page.getByLabel("leave out special tokens").check();
+  for (const name of ["Layer", "Head"]) {
+    await group.getByRole("group", { name }).getByRole("radio", { checked: false }).first().check({ force: true });
+    await isNew();
+  }
+  await reader.masks.getByLabel("leave out special tokens").check();
   await isNew();
   assert.equal((await reader.shape("bert")).rows, 10);
 });
 
 readerTest("the decoder's triangle grows with what has been written", async (reader) => {
   const whole = await reader.shape("decoder");
-  await reader.page.getByRole("slider").fill("3");
+  const slider = reader.masks.getByRole("slider");
+  await slider.fill("3");
   const corner = await reader.shape("decoder");
   assert.deepEqual([corner.rows, corner.columns, corner.forbidden], [3, 3, 3]);
   assert.equal((await reader.shape("cross")).rows, 3);
-  await reader.page.getByRole("slider").fill(String(whole.rows));
+  await slider.fill(String(whole.rows));
   assert.deepEqual(await reader.shape("decoder"), whole);
 });
 

@@ -1,0 +1,249 @@
+//! One head as lines between two columns of tokens: on the left who looks, on the right what is looked at.
+
+use leptos::prelude::window;
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{CanvasRenderingContext2d, Event, HtmlCanvasElement, KeyboardEvent, MouseEvent};
+
+use super::measure::width_of;
+use super::sheet::{click, here, hide, let_go, point_softly, walk};
+use crate::dom::{El, el};
+use crate::page::Page;
+use crate::state::geometry::{LABEL_SIZE, row_room, shortened};
+use crate::state::grid::{Cell, Grid};
+use crate::state::links::Marks;
+use crate::state::summary::describe;
+use crate::var::{Derived, effect};
+
+/// Widest that the picture gets.
+const WIDEST: f64 = 560.0;
+
+/// The picture, and what it says in words.
+pub fn lines(page: Page) -> El {
+    let figure = el("figure").class("matrix lines");
+    let width = width_of(&figure);
+    let grid = Derived::new(move || {
+        let grid = page.grid(page.part.get());
+        grid.map(|grid| page.display.apply(grid))
+            .unwrap_or_else(|| Grid {
+                rows: Vec::new(),
+                columns: Vec::new(),
+                allowed: Vec::new(),
+                weights: None,
+            })
+    });
+    let layout = Derived::new(move || {
+        grid.with(|grid| {
+            let most = grid.rows.len().max(grid.columns.len());
+            Layout {
+                width: width.get().min(WIDEST),
+                left: row_room(&grid.rows),
+                right: row_room(&grid.columns),
+                line: if most > 60 { 14.0 } else { 21.0 },
+                rows: grid.rows.len(),
+                columns: grid.columns.len(),
+            }
+        })
+    });
+    let hit = move |event: &Event| {
+        let event: &MouseEvent = event.unchecked_ref();
+        layout
+            .now()
+            .hit(f64::from(event.offset_x()), f64::from(event.offset_y()))
+    };
+    let part = move || page.part.now();
+    let canvas = el("canvas")
+        .attr("tabindex", "0")
+        .attr("role", "application")
+        .attr("aria-roledescription", "attention as lines")
+        .attr("aria-describedby", "lines-reading")
+        .live_attr("aria-label", move || {
+            Some(format!(
+                "{} as lines. Arrow keys move over the tokens.",
+                page.part.get().title()
+            ))
+        })
+        .live_style("width", move || format!("{}px", layout.get().width as u32))
+        .live_style("height", move || {
+            format!("{}px", layout.get().height() as u32)
+        })
+        .on("mousemove", move |event| {
+            point_softly(page, part(), hit(&event))
+        })
+        .on("mouseleave", move |_| let_go(page, part()))
+        .on("blur", move |_| let_go(page, part()))
+        .on("click", move |event| click(page, part(), hit(&event)))
+        .on("dblclick", move |event| {
+            hide(page, part(), grid, hit(&event))
+        })
+        .on("keydown", move |event| {
+            let key = event.unchecked_ref::<KeyboardEvent>().key();
+            if matches!(&*key, "m" | "M") {
+                let marks = here(page, part()).map(|here| here.marks);
+                hide(page, part(), grid, marks);
+            } else {
+                let size = grid.peek(|grid| (grid.rows.len(), grid.columns.len()));
+                walk(page, part(), size, &event);
+            }
+        });
+    let marks = Derived::new(move || {
+        let pointer = page.pointer.get();
+        pointer.map_or_else(Marks::default, |pointer| pointer.marks_in(page.part.get()))
+    });
+    let drawn: HtmlCanvasElement = canvas.node();
+    effect(move || {
+        page.scheme.get();
+        let threshold = page.display.threshold.get() as f32 / 100.0;
+        grid.with(|grid| {
+            // A canvas that cannot be drawn on leaves the words below it.
+            let _ = draw(&drawn, grid, &layout.get(), marks.get(), threshold);
+        });
+    });
+    let reading = move || {
+        grid.with(|grid| describe(grid, marks.get())).unwrap_or_else(|| {
+            "Point at a token on the left for what it looks at, on the right for who looks at it. A click \
+             holds it; a double click, or M, hides it from BERT."
+                .into()
+        })
+    };
+    let shown = move || {
+        let threshold = page.display.threshold.get() as f32 / 100.0;
+        let marks = marks.get();
+        grid.with(|grid| drawn_lines(grid, marks, threshold).count())
+    };
+    figure
+        .live_attr("data-lines", move || Some(shown().to_string()))
+        .children([
+            canvas,
+            el("p")
+                .class("reading")
+                .attr("id", "lines-reading")
+                .live_text(reading),
+        ])
+}
+
+/// Lengths in CSS pixels.
+#[derive(Clone, Copy, PartialEq)]
+struct Layout {
+    width: f64,
+    left: f64,
+    right: f64,
+    line: f64,
+    rows: usize,
+    columns: usize,
+}
+
+impl Layout {
+    fn height(&self) -> f64 {
+        self.line * self.rows.max(self.columns) as f64 + 4.0
+    }
+
+    fn y(&self, index: usize) -> f64 {
+        (index as f64 + 0.5) * self.line + 2.0
+    }
+
+    fn hit(&self, x: f64, y: f64) -> Option<Marks> {
+        let index = (y / self.line).max(0.0) as usize;
+        match x < self.width / 2.0 {
+            true => (index < self.rows).then_some(Marks {
+                row: Some(index),
+                column: None,
+            }),
+            false => (index < self.columns).then_some(Marks {
+                row: None,
+                column: Some(index),
+            }),
+        }
+    }
+}
+
+/// Query, key and weight of every line: all above the threshold, or those of what is marked.
+fn drawn_lines(
+    grid: &Grid,
+    marks: Marks,
+    threshold: f32,
+) -> impl Iterator<Item = (usize, usize, f32)> {
+    let (rows, columns) = (grid.rows.len(), grid.columns.len());
+    (0..rows).flat_map(move |row| {
+        (0..columns).filter_map(move |column| {
+            let wanted = marks.row.is_none_or(|marked| marked == row)
+                && marks
+                    .column
+                    .is_none_or(|marked| marked == column || marks.row.is_some());
+            match grid.cell(row, column) {
+                Cell::Weight(weight) if wanted && weight >= threshold && weight > 0.0 => {
+                    Some((row, column, weight))
+                }
+                _ => None,
+            }
+        })
+    })
+}
+
+fn draw(
+    canvas: &HtmlCanvasElement,
+    grid: &Grid,
+    layout: &Layout,
+    marks: Marks,
+    threshold: f32,
+) -> Result<(), JsValue> {
+    let ratio = window().device_pixel_ratio();
+    canvas.set_width((layout.width * ratio).ceil() as u32);
+    canvas.set_height((layout.height() * ratio).ceil() as u32);
+    let (Some(context), Some(style)) = (
+        canvas.get_context("2d")?,
+        window().get_computed_style(canvas)?,
+    ) else {
+        return Ok(());
+    };
+    let context: CanvasRenderingContext2d = context.unchecked_into();
+    let variable = |name: &str| style.get_property_value(name).unwrap_or_default();
+    context.scale(ratio, ratio)?;
+    let (from, to) = (layout.left, layout.width - layout.right);
+    let bend = (to - from) * 0.45;
+    context.set_stroke_style_str(&variable("--accent"));
+    for (row, column, weight) in drawn_lines(grid, marks, threshold) {
+        context.set_global_alpha(f64::from(0.08 + 0.92 * weight));
+        context.set_line_width(f64::from(0.6 + 3.4 * weight));
+        context.begin_path();
+        let (y1, y2) = (layout.y(row), layout.y(column));
+        context.move_to(from, y1);
+        context.bezier_curve_to(from + bend, y1, to - bend, y2, to, y2);
+        context.stroke();
+    }
+    context.set_global_alpha(1.0);
+    context.set_text_baseline("middle");
+    let family = variable("--mono");
+    let label = |text: &str, special: bool, marked: bool, x: f64, y: f64| {
+        let weight = if marked { "bold " } else { "" };
+        context.set_font(&format!("{weight}{}px {family}", LABEL_SIZE as u32));
+        context.set_fill_style_str(&variable(match (marked, special) {
+            (true, _) => "--accent",
+            (false, true) => "--faint",
+            (false, false) => "--ink",
+        }));
+        context.fill_text(&shortened(text), x, y)
+    };
+    context.set_text_align("right");
+    for (row, token) in grid.rows.iter().enumerate() {
+        let marked = marks.row == Some(row);
+        label(
+            &token.text,
+            token.special,
+            marked,
+            from - 7.0,
+            layout.y(row),
+        )?;
+    }
+    context.set_text_align("left");
+    for (column, token) in grid.columns.iter().enumerate() {
+        let marked = marks.column == Some(column);
+        label(
+            &token.text,
+            token.special,
+            marked,
+            to + 7.0,
+            layout.y(column),
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,221 @@
+//! All layers by all heads, each a thumbnail, on one canvas.
+
+use wasm_bindgen::{Clamped, JsCast, JsValue};
+use web_sys::{
+    CanvasRenderingContext2d, Event, HtmlCanvasElement, ImageData, KeyboardEvent, MouseEvent,
+};
+
+use leptos::prelude::window;
+
+use super::measure::width_of;
+use crate::dom::{El, el};
+use crate::page::Page;
+use crate::state::attention::{Attention, Head};
+use crate::state::habits::habits;
+use crate::state::links::Marks;
+use crate::state::ramp::{Scheme, colour, position};
+use crate::state::thumbnails::{Thumbnails, pixels};
+use crate::var::{Derived, effect};
+
+/// The grid of thumbnails, with a line that says what the chosen head does.
+pub fn overview(page: Page) -> El {
+    let figure = el("figure").class("overview");
+    let width = width_of(&figure);
+    let shape = Derived::new(move || {
+        page.attention(page.part.get(), |attention| {
+            (attention.layers(), attention.heads())
+        })
+        .unwrap_or((0, 0))
+    });
+    let layout = Derived::new(move || Thumbnails::fit(width.get(), shape.get().0, shape.get().1));
+    let lens = move || page.lens(page.part.get());
+    let chosen = move || {
+        let (layers, heads) = shape.get();
+        let head = match lens().head.get() {
+            Head::Mean => None,
+            Head::One(head) => Some(head.min(heads.saturating_sub(1))),
+        };
+        (lens().layer.get().min(layers.saturating_sub(1)), head)
+    };
+    let choose = move |layer: usize, head: usize| {
+        page.lens(page.part.now()).choose(layer, Head::One(head));
+    };
+    let canvas = el("canvas")
+        .attr("tabindex", "0")
+        .attr("role", "application")
+        .attr("aria-roledescription", "grid of heads")
+        .attr("aria-describedby", "overview-reading")
+        .live_attr("aria-label", move || {
+            let (layers, heads) = shape.get();
+            Some(format!(
+                "{layers} layers of {heads} heads. Arrow keys choose a head."
+            ))
+        })
+        .live_style("width", move || {
+            format!("{}px", layout.get().width() as u32)
+        })
+        .live_style("height", move || {
+            format!("{}px", layout.get().height() as u32)
+        })
+        .on("click", move |event| {
+            let event: &MouseEvent = event.unchecked_ref();
+            let (x, y) = (f64::from(event.offset_x()), f64::from(event.offset_y()));
+            if let Some((layer, head)) = layout.now().hit(x, y) {
+                choose(layer, head);
+            }
+        })
+        .on("keydown", move |event: Event| {
+            let key = event.unchecked_ref::<KeyboardEvent>().key();
+            let (layers, heads) = shape.now();
+            let lens = page.lens(page.part.now());
+            let from = Marks {
+                row: Some(lens.layer.now()),
+                column: match lens.head.now() {
+                    Head::Mean => None,
+                    Head::One(head) => Some(head),
+                },
+            };
+            if let Some(Marks {
+                row: Some(layer),
+                column: Some(head),
+            }) = Marks::walk(Some(from), &key, layers, heads)
+            {
+                event.prevent_default();
+                choose(layer, head);
+            }
+        });
+    // The thumbnails are drawn when weights come; choosing one only copies the picture.
+    let drawn: HtmlCanvasElement = canvas.node();
+    let picture = Derived::new(move || {
+        let (layout, scheme) = (layout.get(), page.scheme.get());
+        page.attention(page.part.get(), |attention| {
+            draw(attention, &layout, scheme)
+        })
+        .flatten()
+    });
+    effect(move || {
+        let (layer, head) = chosen();
+        page.scheme.get();
+        picture.with(|picture| {
+            // A canvas that cannot be drawn on leaves the words below it.
+            let _ = show(&drawn, picture.as_ref(), &layout.get(), layer, head);
+        });
+    });
+    let reading = move || {
+        let (layer, head) = chosen();
+        match head {
+            None => format!("Layer {}, the mean over its heads.", layer + 1),
+            Some(head) => {
+                let habit = page.attention(page.part.get(), |attention| {
+                    let plane = layer * attention.heads() + head;
+                    (plane < attention.planes()).then(|| habits(attention, plane))
+                });
+                let habit = habit.flatten().unwrap_or_default();
+                format!("Layer {}, head {}. {habit}", layer + 1, head + 1)
+            }
+        }
+    };
+    figure
+        .live_attr("data-layer", move || Some((chosen().0 + 1).to_string()))
+        .live_attr("data-head", move || {
+            Some(
+                chosen()
+                    .1
+                    .map_or("mean".into(), |head| (head + 1).to_string()),
+            )
+        })
+        .children([
+            el("figcaption").live_text(move || {
+                format!(
+                    "{}: layers downwards, heads across",
+                    page.part.get().title()
+                )
+            }),
+            canvas,
+            el("p")
+                .class("reading")
+                .attr("id", "overview-reading")
+                .attr("aria-live", "polite")
+                .live_text(reading),
+        ])
+}
+
+/// All thumbnails as one picture in device pixels.
+fn draw(attention: &Attention, layout: &Thumbnails, scheme: Scheme) -> Option<HtmlCanvasElement> {
+    let ratio = window().device_pixel_ratio();
+    let palette: Vec<[u8; 3]> = (0..=255)
+        .map(|step| colour(scheme, position((step as f32 / 255.0).powi(2))))
+        .collect();
+    let hatch = match scheme {
+        Scheme::Light => [169, 159, 146],
+        Scheme::Dark => [109, 98, 87],
+    };
+    let (width, height, pixels) = pixels(attention, layout, ratio, &palette, hatch);
+    if width == 0 || height == 0 {
+        return None;
+    }
+    let canvas: HtmlCanvasElement = el("canvas").node();
+    canvas.set_width(width as u32);
+    canvas.set_height(height as u32);
+    let image =
+        ImageData::new_with_u8_clamped_array(Clamped(pixels.as_slice()), width as u32).ok()?;
+    let context: CanvasRenderingContext2d = canvas.get_context("2d").ok()??.unchecked_into();
+    context.put_image_data(&image, 0.0, 0.0).ok()?;
+    Some(canvas)
+}
+
+/// Copies the picture, writes layers and heads beside it, and frames the chosen one.
+fn show(
+    canvas: &HtmlCanvasElement,
+    picture: Option<&HtmlCanvasElement>,
+    layout: &Thumbnails,
+    layer: usize,
+    head: Option<usize>,
+) -> Result<(), JsValue> {
+    let ratio = window().device_pixel_ratio();
+    canvas.set_width((layout.width() * ratio).ceil() as u32);
+    canvas.set_height((layout.height() * ratio).ceil() as u32);
+    let Some(context) = canvas.get_context("2d")? else {
+        return Ok(());
+    };
+    let context: CanvasRenderingContext2d = context.unchecked_into();
+    if let Some(picture) = picture {
+        context.draw_image_with_html_canvas_element(picture, 0.0, 0.0)?;
+    }
+    context.scale(ratio, ratio)?;
+    let style = window().get_computed_style(canvas)?;
+    let variable = |name: &str| {
+        let style = style.as_ref();
+        style
+            .and_then(|style| style.get_property_value(name).ok())
+            .unwrap_or_default()
+    };
+    context.set_font(&format!("11px {}", variable("--sans")));
+    context.set_text_baseline("middle");
+    context.set_text_align("center");
+    for index in 0..layout.layers.max(layout.heads) {
+        let text = (index + 1).to_string();
+        let ink = |chosen: bool| variable(if chosen { "--accent" } else { "--soft" });
+        if index < layout.layers {
+            let (_, y) = layout.corner(index, 0);
+            context.set_fill_style_str(&ink(index == layer));
+            context.fill_text(&text, Thumbnails::MARGIN / 2.0, y + layout.side / 2.0)?;
+        }
+        if index < layout.heads {
+            let (x, _) = layout.corner(0, index);
+            context.set_fill_style_str(&ink(head.is_none_or(|head| head == index)));
+            context.fill_text(&text, x + layout.side / 2.0, Thumbnails::MARGIN / 2.0)?;
+        }
+    }
+    context.set_stroke_style_str(&variable("--accent"));
+    context.set_line_width(2.0);
+    let frames = match head {
+        Some(head) => head..head + 1,
+        None => 0..layout.heads,
+    };
+    for head in frames {
+        let (x, y) = layout.corner(layer, head);
+        context.stroke_rect(x - 2.0, y - 2.0, layout.side + 4.0, layout.side + 4.0);
+    }
+    Ok(())
+}
