@@ -21,7 +21,7 @@ from transformers import BartConfig, BartForConditionalGeneration, BertConfig
 import bart_data as data
 from bart_data import BOS, EOS, PAD, TASK_IDS, VOCABULARY
 from common import DEVICE, autocast, hash32, part_of, rng_for, run_folder, write_json
-from data import minilm_folder, prose_documents, split_sentences
+from data import Prose, minilm_folder, prose_documents, split_sentences
 from encoder import TiedCrossEntropy
 from loop import Trainer, cool, train
 from parallel import launch
@@ -34,6 +34,8 @@ DECODER_FROM = (1, 3, 5)
 # Short texts first: the decoder has to find the encoder before long ones are worth their time.
 LENGTHS = [(0, 40, 64), (520, 88, 32)]  # from step, tokens a text, texts a step (times --scale)
 TASKS_FROM = 300  # before: denoising alone
+# What is exported fits a host's 25 MiB: no training text was longer than these positions, and the rarest pieces go.
+POSITIONS, PIECES = 256, 15_360
 TASK_ROWS = {"continue": 2, "summarize": 8, "answer": 12}
 
 
@@ -157,10 +159,15 @@ def export(args):
     out = folder / "export"
     out.mkdir(exist_ok=True)
     tied = {"model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight", "lm_head.weight"}
-    save_file({k: v.float().contiguous() for k, v in state["model"].items() if k not in tied},
-              out / "model.safetensors", metadata={"format": "pt"})  # fmt: skip
-    data.build_tokenizer().save(str(out / "tokenizer.json"))
-    config = build_model(warm=False).config.to_dict()
+    weights = {k: v.float() for k, v in state["model"].items() if k not in tied}
+    rows = compact_tokenizer(out / "tokenizer.json")
+    weights["model.shared.weight"] = weights["model.shared.weight"][rows]
+    weights["final_logits_bias"] = weights["final_logits_bias"][:, rows]
+    for side in ("encoder", "decoder"):
+        name = f"model.{side}.embed_positions.weight"
+        weights[name] = weights[name][: POSITIONS + 2]
+    save_file({k: v.contiguous() for k, v in weights.items()}, out / "model.safetensors", metadata={"format": "pt"})
+    config = build_model(warm=False).config.to_dict() | {"vocab_size": len(rows), "max_position_embeddings": POSITIONS}
     keep = ["activation_function", "d_model", "encoder_layers", "decoder_layers", "encoder_attention_heads",
             "decoder_attention_heads", "encoder_ffn_dim", "decoder_ffn_dim", "max_position_embeddings", "vocab_size",
             "scale_embedding", "bos_token_id", "pad_token_id", "eos_token_id", "decoder_start_token_id",
@@ -181,11 +188,26 @@ def export(args):
     print(out)
 
 
+def compact_tokenizer(path) -> torch.Tensor:
+    """Writes the tokenizer without the word pieces that the training prose uses least, and returns the rows that stay.
+    Special pieces and single characters stay, so that any English word can still be spelt."""
+    tokenizer = data.build_tokenizer()
+    counts = np.bincount(Prose("train", tokenizer, "bart-wordpiece").ids, minlength=VOCABULARY)
+    spelling = [tokenizer.id_to_token(i) for i in range(VOCABULARY)]
+    held = {i for i, s in enumerate(spelling) if i < len(data.SPECIAL) or len(s.removeprefix("##")) == 1}
+    frequent = [int(i) for i in np.argsort(-counts, kind="stable") if int(i) not in held]
+    rows = sorted(held | set(frequent[: PIECES - len(held)]))
+    described = json.loads(tokenizer.to_str())
+    described["model"]["vocab"] = {spelling[row]: i for i, row in enumerate(rows)}
+    path.write_text(json.dumps(described, ensure_ascii=False, separators=(",", ":")))
+    return torch.tensor(rows)
+
+
 def evaluate(args):
     """Denoising, 30% infilled: the share of unmasked words that are kept and of masked words that come back."""
     out = run_folder("bart") / "export"
     model = BartForConditionalGeneration.from_pretrained(out, attn_implementation="eager").to(DEVICE).eval()
-    tokenizer = data.build_tokenizer()
+    tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
     texts = []
     for number, _, _, paragraphs in prose_documents():
         if part_of(number) == "test":
