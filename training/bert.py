@@ -3,15 +3,18 @@
     python training/bert.py train       # the stable phase: goes on from its last checkpoint until --until, or a kill
     python training/bert.py cooldown    # a releasable model out of the newest stable checkpoint
     python training/bert.py export      # the Hugging Face folder of the cooled-down model
+    python training/bert.py compact     # the same without the word pieces that no English text needs: what is packed
 """
 
 import argparse
+import json
 import os
 import shutil
+import unicodedata
 from functools import partial
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
 import tasks
@@ -119,13 +122,48 @@ def export(args):
         calibrate(out)
 
 
+def is_needed(piece: str) -> bool:
+    """Placeholders that no text becomes, and letters and marks of scripts other than Latin and Greek, are not."""
+    if piece.startswith("[unused"):
+        return False
+    return all(
+        unicodedata.category(c)[0] not in "LM" or unicodedata.name(c).startswith(("LATIN", "GREEK", "MODIFIER"))
+        for c in piece.removeprefix("##")
+    )
+
+
+def compact(args):
+    """The exported folder with fewer word pieces, in their old order: a tenth of the embeddings, and nothing that English
+    is written with. What falls away becomes [UNK]."""
+    folder, out = run_folder("bert") / "export", run_folder("bert") / "compact"
+    out.mkdir(exist_ok=True)
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    pieces = sorted(tokenizer["model"]["vocab"].items(), key=lambda piece: piece[1])
+    kept = [(piece, row) for piece, row in pieces if is_needed(piece)]
+    place = {piece: i for i, (piece, _) in enumerate(kept)}
+    tokenizer["model"]["vocab"] = place
+    for added in tokenizer["added_tokens"]:
+        added["id"] = place[added["content"]]
+    for special in tokenizer["post_processor"]["special_tokens"].values():
+        special["ids"] = [place[token] for token in special["tokens"]]
+    (out / "tokenizer.json").write_text(json.dumps(tokenizer, ensure_ascii=False, separators=(",", ":")))
+    rows = torch.tensor([row for _, row in kept])
+    weights = load_file(folder / "model.safetensors")
+    for name in ["bert.embeddings.word_embeddings.weight", "cls.predictions.bias"]:
+        weights[name] = weights[name][rows].contiguous()
+    save_file(weights, out / "model.safetensors", metadata={"format": "pt"})
+    config = json.loads((folder / "config.json").read_text())
+    write_json(out / "config.json", {**config, "vocab_size": len(kept), "pad_token_id": place["[PAD]"]})
+    print(out, f"{len(kept)} of {len(pieces)} word pieces")
+
+
 DESCRIPTION = "One small English BERT for every task: masked words, next sentence, sentiment, entailment, topics, names and answers."
 DESCRIPTION_EARLY = "A small English BERT that fills masked words and tells whether one sentence follows another."
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("command", choices=["train", "cooldown", "export"])
+    parser.add_argument("command", choices=["train", "cooldown", "export", "compact"])
     parser.add_argument("--until", type=int, help="train: the step to stop at")
     parser.add_argument("--steps", type=int, default=300, help="cooldown: how many")
     parser.add_argument("--checkpoint", default="cooldown", help="export: stable or cooldown")
@@ -133,7 +171,7 @@ if __name__ == "__main__":
     parser.add_argument("--workers", type=int, default=1 if DEVICE.type == "cuda" else os.cpu_count())
     parser.add_argument("--save-every", type=float, default=240, help="seconds between checkpoints")
     args = parser.parse_args()
-    if args.command == "export":
-        export(args)
+    if args.command in ("export", "compact"):
+        {"export": export, "compact": compact}[args.command](args)
     else:
         launch(partial({"train": train, "cooldown": cool}[args.command], Bert), args, args.workers)
