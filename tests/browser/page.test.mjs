@@ -331,16 +331,16 @@ readerTest("the decoder's triangle grows with what has been written", async (rea
 
 readerTest("BERT tells whether a sentence follows", async (reader) => {
   const panel = reader.page.getByRole("article", { name: "Next sentence" });
-  const probability = async (second) => {
+  // One question at a time: an answer that is still on its way would be taken for the next one's.
+  const answerTo = async (label, text) => {
     const before = await panel.locator(".verdict").getAttribute("data-probability");
-    await panel.getByLabel("Second").fill(second);
+    await panel.getByLabel(label).fill(text);
     await panel.locator(`.verdict:not([data-probability="${before}"])`).waitFor();
     return Number(await panel.locator(".verdict").getAttribute("data-probability"));
   };
-  await panel.getByLabel("First").fill("The castle was built by the king in the twelfth century.");
-  await panel.locator(".verdict").waitFor();
-  const follows = await probability("It was destroyed in the war and rebuilt by his son.");
-  const strays = await probability("The protein is found in the cells of the liver.");
+  await answerTo("First", "The castle was built by the king in the twelfth century.");
+  const follows = await answerTo("Second", "It was destroyed in the war and rebuilt by his son.");
+  const strays = await answerTo("Second", "The protein is found in the cells of the liver.");
   assert.ok(follows > strays, `${follows} > ${strays}`);
 });
 
