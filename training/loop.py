@@ -1,11 +1,16 @@
-"""The training loop of `bert` and `bart`: a stable phase without an end, and cooldowns that branch off it."""
+"""The training loop of `bert`, `bart` and `bart-de`: a stable phase without an end, cooldowns that branch off it, and
+their command line."""
 
+import argparse
+import os
 import time
+from functools import partial
 
 import torch
 
 from common import (DEVICE, Log, StopFlag, autocast, cooldown, load_optimizer_state, optimizer_state, run_folder,
                     save_atomically, wsd)  # fmt: skip
+from parallel import launch
 
 
 class Trainer:
@@ -110,3 +115,23 @@ def cool(make, args, workers):
         log(event="start", device=str(DEVICE), workers=workers.size, start=start, steps=steps, **trainer.counts)
     trainer.run(lambda step: cooldown(step, start, steps), start + steps, path, log, args.save_every,
                 start=start, steps=steps)  # fmt: skip
+
+
+def command_line(make, commands: dict, steps: int, texts: tuple[int, str] | None = None) -> None:
+    """Runs what the command line asks for: the two phases of `make`'s training, or one of a model's own `commands`.
+    `steps`: a cooldown's, where nothing is said; `texts`: a number that a command takes, and what it is."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("command", choices=["train", "cooldown", *commands])
+    parser.add_argument("--until", type=int, help="train: the step to stop at")
+    parser.add_argument("--steps", type=int, default=steps, help="cooldown: how many")
+    parser.add_argument("--checkpoint", default="cooldown", help="export: stable or cooldown")
+    parser.add_argument("--scale", type=float, default=1.0, help="times as many rows a step")
+    if texts:
+        parser.add_argument("--texts", type=int, default=texts[0], help=texts[1])
+    parser.add_argument("--workers", type=int, default=1 if DEVICE.type == "cuda" else os.cpu_count())
+    parser.add_argument("--save-every", type=float, default=240, help="seconds between checkpoints")
+    args = parser.parse_args()
+    if args.command in commands:
+        commands[args.command](args)
+    else:
+        launch(partial({"train": train, "cooldown": cool}[args.command], make), args, args.workers)
