@@ -14,16 +14,28 @@ pub fn content_hash(folder: &Path) -> Result<String> {
     let mut hash = Sha256::new();
     for file in walk(folder)? {
         let content = fs::read(&file)?;
-        let path = file
-            .strip_prefix(folder)?
-            .to_string_lossy()
-            .replace('\\', "/");
+        let path = address(&file, folder)?;
         hash.update((path.len() as u64).to_le_bytes());
         hash.update(path);
         hash.update((content.len() as u64).to_le_bytes());
         hash.update(content);
     }
     Ok(format!("{:x}", hash.finalize())[..16].to_owned())
+}
+
+/// Where `file` is below `folder`, with slashes on every system.
+///
+/// # Errors
+/// It is not below it.
+pub fn address(file: &Path, folder: &Path) -> Result<String> {
+    let inside = file.strip_prefix(folder)?;
+    Ok(inside.to_string_lossy().replace('\\', "/"))
+}
+
+/// Whether one of `parts` has the file at `address`; a part that ends with a slash is a folder.
+pub fn is_among(parts: &[&str], address: &str) -> bool {
+    let has = |part: &&str| address == *part || (part.ends_with('/') && address.starts_with(*part));
+    parts.iter().any(has)
 }
 
 /// Copies every file below `from` to the same place below `to`.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::build;
 use crate::compress::is_copy;
-use crate::files::walk;
+use crate::files::{address, is_among, walk};
 use crate::process::say;
 use crate::workspace::{dist, root};
 
@@ -50,13 +50,8 @@ fn gather(site: &Path, root: &Path, package: &Path) -> Result<()> {
     }
     fs::create_dir_all(package)?;
     for file in walk(site).context("dist/ is missing; run `cargo xtask build`")? {
-        let path = file
-            .strip_prefix(site)?
-            .to_string_lossy()
-            .replace('\\', "/");
-        let belongs =
-            |part: &&str| path == **part || (part.ends_with('/') && path.starts_with(*part));
-        if PARTS.iter().any(belongs) && !is_copy(&file) {
+        let path = address(&file, site)?;
+        if is_among(&PARTS, &path) && !is_copy(&file) {
             let target = package.join(&path);
             fs::create_dir_all(target.parent().unwrap_or(package))?;
             fs::copy(&file, &target).with_context(|| format!("copying {path}"))?;

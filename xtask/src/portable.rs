@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::build;
 use crate::compress::{copy_of, is_copy, shrinks};
-use crate::files::walk;
+use crate::files::{address, is_among, walk};
 use crate::process::say;
 use crate::seal::integrity;
 use crate::workspace::{dist, root};
@@ -74,13 +74,8 @@ fn one_file(site: &Path) -> Result<String> {
          <title>{title}</title>\n<style>{styles}</style></head><body>{body}\n"
     );
     for file in walk(site)? {
-        let path = file
-            .strip_prefix(site)?
-            .to_string_lossy()
-            .replace('\\', "/");
-        let belongs =
-            |part: &&str| path == **part || (part.ends_with('/') && path.starts_with(*part));
-        if !PARTS.iter().any(belongs) || is_copy(&file) || path.ends_with(".css") {
+        let path = address(&file, site)?;
+        if !is_among(&PARTS, &path) || is_copy(&file) || path.ends_with(".css") {
             continue;
         }
         let (content, compressed) = match shrinks(&file) {

@@ -14,7 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 use crate::compress::{compress, is_copy};
-use crate::files::{content_hash, entries, files_in, walk};
+use crate::files::{address, content_hash, entries, files_in, walk};
 
 /// What `public/unmask.js` and `public/sw.js` call the engine's folder.
 const ENGINE_PLACEHOLDER: &str = "engine/dev/";
@@ -142,10 +142,7 @@ impl Kept {
     fn to_json(&self, site: &Path, client_version: &str) -> Result<String> {
         let list = |files: &[PathBuf]| -> Result<Vec<[String; 2]>> {
             let entry = |file: &PathBuf| {
-                let path = file
-                    .strip_prefix(site)?
-                    .to_string_lossy()
-                    .replace('\\', "/");
+                let path = address(file, site)?;
                 let address = match path.as_str() {
                     "index.html" => String::new(),
                     "unmask.js" => format!("unmask.js?v={client_version}"),

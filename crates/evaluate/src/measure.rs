@@ -69,36 +69,15 @@ pub fn measure(
             let asked = request.only.is_empty() || request.only.iter().any(|only| only == needs);
             asked && label.abilities.iter().any(|ability| ability == needs)
         };
+        let limit = request.limit;
         match &model {
             Model::Bert(bert) => {
-                let export = match export {
-                    Some(Model::Bert(export)) => Some(export.as_ref()),
-                    _ => None,
-                };
-                rows(
-                    BERT,
-                    bert.as_ref(),
-                    export,
-                    wanted,
-                    data,
-                    request.limit,
-                    print,
-                )?;
+                let export = export.and_then(Model::bert);
+                rows(BERT, bert.as_ref(), export, wanted, data, limit, print)?;
             }
             Model::Bart(bart) => {
-                let export = match export {
-                    Some(Model::Bart(export)) => Some(export.as_ref()),
-                    _ => None,
-                };
-                rows(
-                    BART,
-                    bart.as_ref(),
-                    export,
-                    wanted,
-                    data,
-                    request.limit,
-                    print,
-                )?;
+                let export = export.and_then(Model::bart);
+                rows(BART, bart.as_ref(), export, wanted, data, limit, print)?;
             }
         }
     }

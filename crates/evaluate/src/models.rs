@@ -86,6 +86,24 @@ pub enum Model {
     Bart(Box<Bart>),
 }
 
+impl Model {
+    /// The model, where it is a BERT.
+    pub fn bert(&self) -> Option<&Bert> {
+        match self {
+            Self::Bert(bert) => Some(bert),
+            Self::Bart(_) => None,
+        }
+    }
+
+    /// The model, where it is a BART.
+    pub fn bart(&self) -> Option<&Bart> {
+        match self {
+            Self::Bart(bart) => Some(bart),
+            Self::Bert(_) => None,
+        }
+    }
+}
+
 /// What a file says of itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Label {

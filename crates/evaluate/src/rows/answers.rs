@@ -5,7 +5,7 @@ use unmask_transformer::bert::Bert;
 use unmask_transformer::tasks::Steps;
 use unmask_transformer::tasks::answer::AnswerQuestion;
 
-use super::{Limit, Measured, each, mean};
+use super::{Limit, Measured, each};
 use crate::data::Data;
 use crate::error::Result;
 use crate::metrics::squad::score;
@@ -61,10 +61,5 @@ fn f1(bert: &Bert, data: &Data, limit: Limit, always: bool) -> Result<Measured> 
             .find(|answer| !always || !answer.text.is_empty());
         Ok(question.f1(said.map_or("", |answer| &answer.text)))
     })?;
-    Ok(Measured {
-        items: scores.len(),
-        figures: vec![100. * mean(scores)],
-        unit: "questions",
-        is_sample,
-    })
+    Ok(Measured::mean(scores, "questions", is_sample))
 }

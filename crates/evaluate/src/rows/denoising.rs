@@ -211,13 +211,5 @@ pub fn permutation(bart: &Bart, data: &Data, limit: Limit) -> Result<Measured> {
     let right = each(&texts, |permuted| {
         Ok(permuted.is_put_right_by(&written(bart, "denoise", &permuted.text)?))
     })?;
-    Ok(Measured {
-        figures: vec![percent(
-            right.iter().filter(|&&right| right).count(),
-            right.len(),
-        )],
-        unit: "texts",
-        items: texts.len(),
-        is_sample,
-    })
+    Ok(Measured::share(&right, "texts", is_sample))
 }

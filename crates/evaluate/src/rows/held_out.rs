@@ -188,13 +188,5 @@ pub fn next_sentences(bert: &Bert, data: &Data, limit: Limit) -> Result<Measured
             bert.sequence_logits(&encoding(bert, &pair.first, Some(&pair.second))?, head)?;
         Ok((logits[0] >= logits[1]) == pair.follows)
     })?;
-    Ok(Measured {
-        figures: vec![percent(
-            right.iter().filter(|&&right| right).count(),
-            pairs.len(),
-        )],
-        unit: "pairs",
-        items: pairs.len(),
-        is_sample,
-    })
+    Ok(Measured::share(&right, "pairs", is_sample))
 }

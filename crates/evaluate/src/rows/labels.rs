@@ -85,15 +85,7 @@ fn accuracy(
             bert.classification_logits(&encoding(bert, &first, second.as_deref())?, head)?;
         Ok(head.labels[highest(&logits)] == example.label)
     })?;
-    Ok(Measured {
-        figures: vec![percent(
-            right.iter().filter(|&&right| right).count(),
-            right.len(),
-        )],
-        unit: "texts",
-        items: right.len(),
-        is_sample,
-    })
+    Ok(Measured::share(&right, "texts", is_sample))
 }
 
 fn highest(logits: &[f32]) -> usize {

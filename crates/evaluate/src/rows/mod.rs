@@ -65,6 +65,29 @@ pub struct Measured {
     pub is_sample: bool,
 }
 
+impl Measured {
+    /// The share of items that came out right.
+    fn share(right: &[bool], unit: &'static str, is_sample: bool) -> Self {
+        let count = right.iter().filter(|&&right| right).count();
+        Self {
+            figures: vec![percent(count, right.len())],
+            unit,
+            items: right.len(),
+            is_sample,
+        }
+    }
+
+    /// The mean of the items' scores, each from 0 to 1.
+    fn mean(scores: Vec<f64>, unit: &'static str, is_sample: bool) -> Self {
+        Self {
+            items: scores.len(),
+            figures: vec![100. * mean(scores)],
+            unit,
+            is_sample,
+        }
+    }
+}
+
 /// Most items to measure, where somebody is in a hurry.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Limit(pub Option<usize>);

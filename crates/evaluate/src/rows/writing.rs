@@ -71,12 +71,7 @@ pub fn answers(bart: &Bart, data: &Data, limit: Limit) -> Result<Measured> {
         let text = [question.question.as_str(), SEPARATOR, &question.context].concat();
         Ok(question.f1(&written(bart, "answer", &text)?))
     })?;
-    Ok(Measured {
-        items: scores.len(),
-        figures: vec![100. * mean(scores)],
-        unit: "questions",
-        is_sample,
-    })
+    Ok(Measured::mean(scores, "questions", is_sample))
 }
 
 pub fn tatoeba(bart: &Bart, data: &Data, limit: Limit) -> Result<Measured> {
