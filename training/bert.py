@@ -4,6 +4,7 @@
     python training/bert.py cooldown    # a releasable model out of the newest stable checkpoint
     python training/bert.py export      # the Hugging Face folder of the cooled-down model
     python training/bert.py compact     # the same without the word pieces that no English text needs: what is packed
+    python training/bert.py restore     # a stable checkpoint out of the released file, where the run's own are gone
 """
 
 import json
@@ -11,11 +12,12 @@ import shutil
 import unicodedata
 
 import torch
+from gguf import GGUFReader, dequantize
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
 import tasks
-from common import rng_for, run_folder, write_json
+from common import ROOT, rng_for, run_folder, save_atomically, write_json
 from data import minilm_folder
 from encoder import Encoder
 from loop import Trainer, command_line
@@ -146,9 +148,36 @@ def compact(args):
     print(out, f"{len(rows)} of {len(pieces)} word pieces")
 
 
+def restore(args):
+    """The released file's weights as stable.pt: what it learned is kept, the optimizer's moments are gathered anew. Word
+    pieces that the release left out come back as MiniLM has them."""
+    path = run_folder("bert") / "stable.pt"
+    if path.exists():
+        raise SystemExit(f"{path} is there already: go on from it, or move it away first")
+    model = Encoder(tasks.HEADS)
+    released = GGUFReader(ROOT / "public" / "models" / "bert.gguf")
+    found = {t.name: torch.from_numpy(dequantize(t.data, t.tensor_type).copy()) for t in released.tensors}
+    tokenizer = json.loads(released.fields["tokenizer.huggingface.json"].contents())
+    pieces, all_pieces = tokenizer["model"]["vocab"], bert_tokenizer().get_vocab()
+    rows = torch.tensor([all_pieces[p] for p in sorted(pieces, key=pieces.get)])
+    weights = model.state_dict()
+    for name, value in found.items():
+        if len(value) == len(rows):
+            weights[name][rows] = value
+        else:
+            weights[name] = value.reshape(weights[name].shape)
+    model.load_state_dict(weights)
+    step, tokens = RELEASED
+    save_atomically({"model": model.state_dict(), "optimizer": {}, "step": step, "tokens": tokens, "seconds": 0.0,
+                     "moments_from": step}, path)  # fmt: skip
+    print(path, f"{len(found)} tensors, {len(rows)} of {len(all_pieces)} word pieces")
+
+
+# What the released file has behind it: steps and tokens.
+RELEASED = (755, 4_330_000)
 DESCRIPTION = "One small English BERT for every task: masked words, next sentence, sentiment, entailment, topics, names and answers."
 DESCRIPTION_EARLY = "A small English BERT that fills masked words and tells whether one sentence follows another."
 
 
 if __name__ == "__main__":
-    command_line(Bert, {"export": export, "compact": compact}, steps=300)
+    command_line(Bert, {"export": export, "compact": compact, "restore": restore}, steps=300)

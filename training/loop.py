@@ -30,7 +30,8 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(
             [{"params": ps, "lr": rate, "base": rate, "weight_decay": decay} for (rate, decay), ps in groups.items()],
             betas=(0.9, 0.98), eps=1e-6, fused=True)  # fmt: skip
-        self.counts = {"step": 0, "tokens": 0, "seconds": 0.0}
+        # `moments_from`: the step at which the optimizer began to gather its moments; the rate warms up from there.
+        self.counts = {"step": 0, "tokens": 0, "seconds": 0.0, "moments_from": 0}
 
     def parts(self, step: int):
         """Yields (weight, batch, function from batch to loss and measurements); each worker makes its share."""
@@ -41,7 +42,7 @@ class Trainer:
         result = self.model.load_state_dict(state["model"], strict=False)  # heads may join later
         assert not result.unexpected_keys, result
         load_optimizer_state(self.optimizer, self.names, state["optimizer"])
-        self.counts = {k: state[k] for k in self.counts}
+        self.counts = {k: state.get(k, v) for k, v in self.counts.items()}
 
     def save(self, path, **more):
         save_atomically({"model": self.model.state_dict(), "optimizer": optimizer_state(self.optimizer, self.names),
@@ -96,7 +97,7 @@ def train(make, args, workers):
         trainer.load(path)
     if workers.rank == 0:
         log(event="start", device=str(DEVICE), workers=workers.size, **trainer.counts)
-    trainer.run(lambda step: wsd(step, trainer.warmup), args.until, path, log, args.save_every)
+    trainer.run(lambda step: wsd(step - trainer.counts["moments_from"], trainer.warmup), args.until, path, log, args.save_every)
 
 
 def cool(make, args, workers):
