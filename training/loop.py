@@ -18,6 +18,7 @@ class Trainer:
 
     name: str
     warmup = 100
+    cooling = False  # whether this is the cooldown
 
     def __init__(self, workers, model, rates):
         """`rates`: a function from a parameter's name to its learning rate."""
@@ -104,6 +105,7 @@ def cool(make, args, workers):
     """Goes on with a cooldown that was interrupted; begins one from the stable checkpoint otherwise."""
     folder = run_folder(make.name)
     trainer, path, log = make(args, workers), folder / "cooldown.pt", Log(folder / "cooldown.jsonl")
+    trainer.cooling = True
     state = torch.load(path, weights_only=True) if path.exists() else {}
     if state and state["step"] < state["start"] + state["steps"]:
         trainer.load(path)

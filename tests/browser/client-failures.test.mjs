@@ -324,6 +324,30 @@ failureTest("an engine that breaks fails what is pending, and the next call star
   assert.ok(same, "the model came back by itself");
 });
 
+failureTest("a panic in the engine fails what is pending in words, and the next call starts it anew", async ({ page }) => {
+  await page.evaluate(async () => {
+    window.model = await Unmask.load("bart-g2p");
+    window.before = (await model.complete("recovery")).text;
+  });
+  const [broken] = page.workers();
+  // The engine counts on that its worker can always send. It panics where one message can't be.
+  await broken.evaluate(() => {
+    const send = self.postMessage;
+    self.postMessage = () => {
+      self.postMessage = send;
+      throw new DOMException("This message is refused.", "DataCloneError");
+    };
+  });
+  const gone = new Promise((resolve) => broken.once("close", resolve));
+  const failures = await page.evaluate(async () =>
+    Promise.all([failure(model.complete("recovery")), failure(model.complete("panic"))]),
+  );
+  for (const failed of failures) isFailure(failed, "engine", /panicked at .*messages\.rs/);
+  await gone;
+  const same = await page.evaluate(async () => (await model.complete("recovery")).text === before);
+  assert.ok(same, "the model came back by itself");
+});
+
 failureTest("an engine whose files are missing says so, and can be tried again", { isolated: false, expected: [/404/, /worker\.js/] }, async ({ page, context }) => {
   const missing = (route) => route.fulfill({ status: 404, body: "" });
   await context.route("**/*.wasm", missing);
