@@ -1,9 +1,17 @@
-// "Embed this view": the page's sentence as a snippet to paste into an article, by the one maker of them in embed.js.
+// "Embed this view": what the page shows as a snippet to paste into an article, by the one maker of them in embed.js.
 
+/** What the page shows head by head, as parameters of a panel. The page keeps them on the section. */
+function shown() {
+  const { place, model, text, layer, head } = document.getElementById("attention")?.dataset ?? {};
+  return { model, text, panel: place === "bert" ? undefined : place, layer, head };
+}
+
+const VIEW = "What is shown above, head by head";
+const chosen = () => ({ layer: layer.value || undefined, head: head.value || undefined });
 const PANELS = {
-  "BERT’s encoder, on this sentence": () => ({ model: "bert", text: document.querySelector("#app textarea")?.value }),
-  "BART’s decoder, a recorded run": () => ({ trace: "pronounce", panel: "decoder" }),
-  "BART’s cross-attention, a recorded run": () => ({ trace: "pronounce", panel: "cross" }),
+  [VIEW]: shown,
+  "BART’s decoder, a recorded run": () => ({ trace: "pronounce", panel: "decoder", ...chosen() }),
+  "BART’s cross-attention, a recorded run": () => ({ trace: "pronounce", panel: "cross", ...chosen() }),
 };
 
 function make(tag, properties, ...children) {
@@ -31,6 +39,7 @@ function snippet(words) {
 
 const panel = make("select", {}, ...Object.keys(PANELS).map((textContent) => make("option", { textContent })));
 const [layer, head] = [counter("Layer"), counter("Head")];
+const which = make("span", { hidden: true }, make("label", {}, "Layer ", layer), " ", make("label", {}, "Head ", head));
 const [element, frame] = [snippet("the element"), snippet("the iframe")];
 const trouble = make("p", { role: "alert", hidden: true });
 const box = make(
@@ -38,7 +47,7 @@ const box = make(
   { className: "embed" },
   make("summary", { textContent: "Embed this view" }),
   make("p", { textContent: "It shows a recorded run, or waits for a click where nobody has recorded the text, and then runs on the reader’s machine." }),
-  make("p", {}, make("label", {}, "Panel ", panel), " ", make("label", {}, "Layer ", layer), " ", make("label", {}, "Head ", head)),
+  make("p", {}, make("label", {}, "Panel ", panel), " ", which),
   element.row,
   frame.row,
   trouble,
@@ -47,9 +56,10 @@ const box = make(
 async function write() {
   if (!box.open) return;
   trouble.hidden = true;
+  which.hidden = panel.value === VIEW;
   try {
     const { embedCode } = await import(new URL("embed.js", document.baseURI).href);
-    const code = embedCode({ ...PANELS[panel.value](), layer: layer.value || undefined, head: head.value || undefined });
+    const code = embedCode(PANELS[panel.value]());
     for (const [snippet, text] of [[element, code.element], [frame, code.frame]]) {
       snippet.code.value = text;
       snippet.copy.textContent = `Copy ${snippet.words}`;
@@ -62,5 +72,5 @@ async function write() {
 
 box.addEventListener("toggle", write);
 box.addEventListener("input", (event) => event.target.readOnly || write());
-document.getElementById("app").addEventListener("input", write);
+new MutationObserver(write).observe(document.getElementById("app"), { attributes: true, attributeFilter: ["data-place", "data-model", "data-text", "data-layer", "data-head"], subtree: true });
 document.querySelector("footer").prepend(box);

@@ -1,5 +1,6 @@
 //! The page: state, views, and the binding to the engine. It knows the protocol and nothing of the models' insides.
 
+mod address;
 mod dom;
 mod engine;
 mod js;

@@ -5,7 +5,7 @@ use web_sys::AbortSignal;
 
 use crate::engine::{self, Read};
 use crate::latest::{Latest, spawn};
-use crate::slot::Slot;
+use crate::slot::{Slot, Status};
 use crate::state::attention::{Attention, Attentions, Head};
 use crate::state::catalogue::Catalogue;
 use crate::state::grid::Grid;
@@ -23,6 +23,7 @@ const PRONOUNCE: &str = "pronounce";
 
 /// The opening sentence and the word that it hides: what comes after the mask decides what belongs there.
 const OPENING: (&str, &str) = ("He opened the book and read the first chapter.", "book");
+
 /// Which layer and head of a model is shown.
 #[derive(Clone, Copy)]
 pub struct Lens {
@@ -121,12 +122,32 @@ pub struct Page {
     pub painting: Var<bool>,
     /// Light or dark.
     pub scheme: Var<Scheme>,
+    /// The BART that the reader, or a link, asks for.
+    pub wanted: Var<Option<String>>,
+    /// Whether the reader has done anything yet.
+    pub touched: Var<bool>,
+    /// Names in the address that say nothing to this page.
+    pub misread: Var<Vec<String>>,
 }
 
 impl Page {
+    /// The attention that is shown head by head at first.
+    pub const PART: Place = Place::Bert;
+    /// Percent below which no line is drawn at first.
+    pub const THRESHOLD: usize = 5;
+    /// The numbers of beams on offer: greedy, and the usual width.
+    pub const ALL_BEAMS: [usize; 2] = [1, 4];
+    /// Beams at first.
+    pub const BEAMS: usize = Self::ALL_BEAMS[0];
+
+    /// The sentence at first.
+    pub fn opening() -> Sentence {
+        Sentence::hiding(OPENING.0, OPENING.1)
+    }
+
     /// The page as it opens, with every question wired to what it depends on.
     pub fn new() -> Self {
-        let sentence = Var::new(Sentence::hiding(OPENING.0, OPENING.1));
+        let sentence = Var::new(Self::opening());
         let bert = Slot::new("bert");
         let bart = Slot::new("bart-g2p");
         let sight = Var::new(Sight::default());
@@ -176,21 +197,24 @@ impl Page {
             bert_attention,
             spoken: Var::new(None),
             task: Var::new(None),
-            beams: Var::new(1),
+            beams: Var::new(Self::BEAMS),
             writing,
             bart_attention,
             pointer: Var::new(None),
             bert_lens: Lens::new(),
             bart_lens: Lens::new(),
-            part: Var::new(Place::Bert),
+            part: Var::new(Self::PART),
             display: Display {
                 whole_words: Var::new(false),
                 written_only: Var::new(false),
                 padding: Var::new(false),
-                threshold: Var::new(5),
+                threshold: Var::new(Self::THRESHOLD),
             },
             painting: Var::new(false),
             scheme: Var::new(Scheme::default()),
+            wanted: Var::new(None),
+            touched: Var::new(false),
+            misread: Var::new(Vec::new()),
         };
         page.write_when_anything_changes();
         page.open_lenses();
@@ -202,16 +226,34 @@ impl Page {
         spawn(async move {
             // Without a catalogue the models' own errors say what is wrong; only the sizes stay unknown.
             if let Ok(catalogue) = engine::catalogue().await {
-                if let Some(writer) = catalogue.writers().into_iter().next() {
-                    self.bart.name.set(writer);
-                }
                 self.catalogue.set(catalogue);
+                self.choose_writer();
             }
             if at_once {
                 self.bert.load();
                 self.bart.load();
             }
         });
+    }
+
+    /// Takes the BART that is asked for, where this site has it, or else the site's first. It is loaded where the one
+    /// before it was.
+    pub fn choose_writer(self) {
+        let writers = self.catalogue.peek(|catalogue| catalogue.writers());
+        let wanted = self.wanted.now().filter(|name| writers.contains(name));
+        let Some(name) = wanted.or_else(|| writers.into_iter().next()) else {
+            return;
+        };
+        if self.bart.name.now() != name {
+            self.bart.name.set(name);
+            if !self
+                .bart
+                .status
+                .peek(|status| matches!(status, Status::Asleep))
+            {
+                self.bart.load();
+            }
+        }
     }
 
     /// Reads one attention of what the models answered last (tracked).

@@ -3,6 +3,7 @@
 pub mod attention;
 pub mod catalogue;
 pub mod compare;
+pub mod export;
 pub mod format;
 pub mod geometry;
 pub mod grid;
@@ -14,3 +15,4 @@ pub mod sentence;
 pub mod shapes;
 pub mod summary;
 pub mod thumbnails;
+pub mod view;

@@ -35,6 +35,24 @@ impl Sentence {
         Self { text, originals }
     }
 
+    /// A sentence as a link has it: `originals` are what its masks hide. What is no single word is left out.
+    pub fn restored(text: String, originals: Vec<Option<String>>) -> Self {
+        let mut sentence = Self::new(text);
+        for (slot, original) in sentence.originals.iter_mut().zip(originals) {
+            *slot = original.filter(|word| {
+                let found = words(word);
+                let whole = |only: &Word| !only.hidden && only.range == (0..word.len());
+                found.len() == 1 && found.iter().all(whole)
+            });
+        }
+        sentence
+    }
+
+    /// What the masks hide, in order, as far as it is known.
+    pub fn originals(&self) -> &[Option<String>] {
+        &self.originals
+    }
+
     /// `text` with its first occurrence of `word` hidden; the text as it is where it has no such word.
     pub fn hiding(text: &str, word: &str) -> Self {
         let mut sentence = Self::new(text);
@@ -259,6 +277,16 @@ fn common_prefix_rev(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_restored_sentence_brings_back_what_it_hides_and_takes_nothing_else() {
+        let words = ["book", "two words", "[MASK]", "never shown"];
+        let originals = words.iter().map(|&word| Some(word.to_owned())).collect();
+        let mut sentence = Sentence::restored("A [MASK], a ___, a [MASK].".into(), originals);
+        assert_eq!(sentence.originals(), [Some("book".to_owned()), None, None]);
+        sentence.toggle(1);
+        assert_eq!(sentence.text(), "A book, a ___, a [MASK].");
+    }
 
     fn texts(text: &str) -> Vec<&str> {
         words(text)

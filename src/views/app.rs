@@ -11,6 +11,7 @@ use super::bert_panel::bert_panel;
 use super::heads::heads;
 use super::mask_panel::mask_panel;
 use super::sentence_field::sentence_field;
+use crate::address;
 use crate::dom::{El, el};
 use crate::page::Page;
 use crate::state::ramp::Scheme;
@@ -30,6 +31,8 @@ pub fn root() -> HtmlElement {
 pub fn app(root: &HtmlElement) {
     let page = Page::new();
     follow_scheme(page.scheme);
+    notice_touch(root, page.touched);
+    address::follow(page);
     page.open(!saves_data());
     let answers = el("section")
         .class("answers")
@@ -50,6 +53,17 @@ pub fn app(root: &HtmlElement) {
     ] {
         root.append(section);
     }
+}
+
+/// Sets `touched` once the reader has pressed anything within `root`.
+fn notice_touch(root: &HtmlElement, touched: Var<bool>) {
+    let notice = Closure::<dyn FnMut()>::new(move || touched.put(true));
+    for event in ["pointerdown", "keydown", "input"] {
+        // Adding a listener to an element cannot fail.
+        let _ = root.add_event_listener_with_callback(event, notice.as_ref().unchecked_ref());
+    }
+    // The page listens as long as it lives.
+    notice.forget();
 }
 
 /// A heading that names what it stands above.

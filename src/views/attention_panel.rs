@@ -6,9 +6,15 @@ use super::choice::{choice, toggle};
 use super::lines::lines;
 use super::overview::overview;
 use super::stages::stages;
+use super::take_along::take_along;
+use leptos::prelude::document;
+use wasm_bindgen::JsCast;
+
 use crate::dom::{El, el, p, value_of};
 use crate::page::Page;
+use crate::state::attention::Head;
 use crate::state::links::Place;
+use crate::state::sentence::Sentence;
 
 /// The section.
 pub fn attention_panel(page: Page) -> El {
@@ -18,6 +24,22 @@ pub fn attention_panel(page: Page) -> El {
             .position(|place| *place == page.part.get())
     };
     let has_part = move || page.attention(page.part.get(), |_| ()).is_some();
+    // The last of the three stages is what the head does.
+    let picture_of = || {
+        let canvases = document().query_selector_all(".stages canvas").ok()?;
+        canvases
+            .item(canvases.length().checked_sub(1)?)?
+            .dyn_into()
+            .ok()
+    };
+    let source = move || {
+        let text = match page.part.get() {
+            Place::Bert => page.sentence.with(Sentence::masked),
+            _ => page.writing.draft.with(|draft| draft.source.clone()),
+        };
+        Some(text)
+    };
+    let lens = move || page.lens(page.part.get());
     let lines_controls = el("div").class("lines-controls").children([
         el("label").class("number-field").children([
             el("span").live_text(move || {
@@ -40,6 +62,22 @@ pub fn attention_panel(page: Page) -> El {
         .class("attention")
         .attr("aria-labelledby", "attention-title")
         .attr("id", "attention")
+        // What "Embed this view" reads.
+        .live_attr("data-place", move || Some(page.part.get().name().into()))
+        .live_attr("data-model", move || {
+            Some(match page.part.get() {
+                Place::Bert => page.bert.name.get(),
+                _ => page.bart.name.get(),
+            })
+        })
+        .live_attr("data-text", source)
+        .live_attr("data-layer", move || Some((lens().layer.get() + 1).to_string()))
+        .live_attr("data-head", move || {
+            Some(match lens().head.get() {
+                Head::Mean => "mean".into(),
+                Head::One(head) => (head + 1).to_string(),
+            })
+        })
         .children([
             heading("h2", "attention-title", "Every layer, every head"),
             p(
@@ -67,6 +105,7 @@ pub fn attention_panel(page: Page) -> El {
                         el("h3").text("The same head as lines"),
                         lines_controls,
                         lines(page),
+                        take_along(page, picture_of),
                     ]),
                 ]),
         ])

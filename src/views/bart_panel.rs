@@ -14,9 +14,6 @@ use crate::state::sentence::Word;
 use crate::var::Derived;
 use crate::writing::Stage;
 
-/// The numbers of beams on offer: greedy, and the usual width.
-const BEAMS: [usize; 2] = [1, 4];
-
 /// BART's side of the page.
 pub fn bart_panel(page: Page) -> El {
     let draft = page.writing.draft;
@@ -42,17 +39,21 @@ pub fn bart_panel(page: Page) -> El {
     };
     let choose_writer = move |index: usize| {
         if let Some(name) = writers.peek(|names| names.get(index).cloned()) {
-            page.bart.name.set(name);
-            page.bart.load();
+            page.wanted.set(Some(name));
+            page.choose_writer();
         }
     };
     let pronounces = Derived::new(move || page.pronounces());
     let controls = el("div").class("controls").children([
         choice(
             "Beams",
-            || BEAMS.map(|beams| beams.to_string()).to_vec(),
-            move || BEAMS.iter().position(|&beams| beams == page.beams.get()),
-            move |index| page.beams.set(BEAMS[index]),
+            || Page::ALL_BEAMS.map(|beams| beams.to_string()).to_vec(),
+            move || {
+                Page::ALL_BEAMS
+                    .iter()
+                    .position(|&beams| beams == page.beams.get())
+            },
+            move |index| page.beams.set(Page::ALL_BEAMS[index]),
         ),
         button("Stop", move || page.writing.stop()).shown(move || stage.get() == Stage::Running),
         button("Write again", move || restart(page))

@@ -21,4 +21,5 @@ mod sentence_field;
 mod sheet;
 mod sight;
 mod stages;
+mod take_along;
 mod word_strip;

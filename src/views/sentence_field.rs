@@ -85,8 +85,25 @@ pub fn sentence_field(page: Page) -> El {
                 .attr("for", "sentence")
                 .text("Your sentence"),
             field,
+            misread(page),
             help,
             word_strip(page, "Words to hide", word),
             examples,
         ])
+}
+
+/// What a link asked for and this page does not know.
+fn misread(page: Page) -> El {
+    el("p")
+        .class("note")
+        .attr("role", "status")
+        .live_text(move || {
+            page.misread.with(|names| match names.is_empty() {
+                true => String::new(),
+                false => format!(
+                    "This link says something that this page does not understand ({}). The rest of it is shown.",
+                    names.join(", ")
+                ),
+            })
+        })
 }

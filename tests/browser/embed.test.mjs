@@ -279,7 +279,7 @@ embedTest("the maker of snippets escapes what a reader typed", { pages: withPane
   assert.deepEqual(parsed, { scripts: 1, attributes: expected, parameters: expected });
 });
 
-test("the page makes the snippet of its sentence, and the snippet works elsewhere", { timeout: TIMEOUT_MS }, async () => {
+test("the page makes the snippet of its view, and the snippet works elsewhere", { timeout: TIMEOUT_MS }, async () => {
   const overlay = {};
   const [site, blog] = await Promise.all([startHost({ prefix: "/unmask/" }), startHost({ folder: "/nowhere", overlay })]);
   try {
@@ -288,9 +288,15 @@ test("the page makes the snippet of its sentence, and the snippet works elsewher
       await page.goto(site.url);
       await page.getByRole("textbox", { name: "Your sentence" }).fill('She wrote a [MASK] & sent "it".');
       await page.getByText("Embed this view").click();
-      await page.getByLabel("Layer", { exact: true }).and(page.locator(".embed input")).fill("4");
+      const overview = page.locator(".overview").getByRole("application");
+      await overview.focus();
+      for (const key of ["ArrowRight", "ArrowDown", "Home", "ArrowRight"]) await page.keyboard.press(key);
+      const { layer, head } = await page.locator("#attention").evaluate((section) => ({ ...section.dataset }));
       const code = page.getByRole("textbox", { name: "the element" });
-      await page.waitForFunction(() => document.querySelector(".embed textarea").value.includes('layer="4"'));
+      await page.waitForFunction(
+        ([layer, head]) => document.querySelector(".embed textarea").value.includes(`layer="${layer}" head="${head}"`),
+        [layer, head],
+      );
       overlay["/"] = { body: `<!doctype html><title>x</title><link rel="icon" href="data:,">${await code.inputValue()}` };
       await page.goto(blog.url);
       const panel = page.locator("unmask-panel");
@@ -298,7 +304,8 @@ test("the page makes the snippet of its sentence, and the snippet works elsewher
       await panel.getByRole("button", { name: /^Run it here/ }).click();
       await isShown(panel);
       assert.equal(await panel.getByRole("textbox").inputValue(), 'She wrote a [MASK] & sent "it".');
-      assert.equal(await panel.getByLabel("Layer").inputValue(), "4");
+      assert.equal(await panel.getByLabel("Layer").inputValue(), layer);
+      assert.equal(await panel.getByLabel("Head").inputValue(), head);
     });
   } finally {
     await Promise.all([site.stop(), blog.stop()]);
