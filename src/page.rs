@@ -18,11 +18,13 @@ use crate::writing::{Stage, Writing};
 
 /// Candidates shown for a mask.
 const TOP_K: usize = 5;
+/// The task that takes a question and a passage: the page asks it beside BERT's answer.
+pub const ANSWER: &str = "answer";
 /// The task for which BART reads one word instead of the sentence.
 const PRONOUNCE: &str = "pronounce";
 
 /// The opening sentence and the word that it hides: what comes after the mask decides what belongs there.
-const OPENING: (&str, &str) = ("He opened the book and read the first chapter.", "book");
+const OPENING: (&str, &str) = ("I want to go to the beach with you.", "go");
 
 /// Which layer and head of a model is shown.
 #[derive(Clone, Copy)]
@@ -313,9 +315,19 @@ impl Page {
 
     /// What BART is to do: the reader's choice where the model can do it, or else its first task.
     pub fn current_task(self) -> Option<String> {
-        let tasks = self.bart.info()?.tasks.clone();
+        let tasks = self.tasks();
         let chosen = self.task.get().filter(|task| tasks.contains(task));
         chosen.or_else(|| tasks.into_iter().next())
+    }
+
+    /// What BART can do with the reader's sentence (tracked).
+    pub fn tasks(self) -> Vec<String> {
+        let mut tasks = self
+            .bart
+            .info()
+            .map_or_else(Vec::new, |info| info.tasks.clone());
+        tasks.retain(|task| task != ANSWER);
+        tasks
     }
 
     /// The place of the word that BART pronounces (tracked).

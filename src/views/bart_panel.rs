@@ -18,10 +18,7 @@ use crate::writing::Stage;
 pub fn bart_panel(page: Page) -> El {
     let draft = page.writing.draft;
     let stage = Derived::new(move || draft.with(|draft| draft.stage));
-    let tasks = Derived::new(move || {
-        let info = page.bart.info();
-        info.map(|info| info.tasks.clone()).unwrap_or_default()
-    });
+    let tasks = Derived::new(move || page.tasks());
     let task_words = move || {
         tasks.with(|tasks| {
             let words = tasks.iter().map(|task| task_label(task).to_owned());

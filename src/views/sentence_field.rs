@@ -5,24 +5,21 @@ use crate::dom::{El, button, el, value_of};
 use crate::page::Page;
 use crate::state::sentence::{Sentence, Word};
 
-/// Sentences to start from, and the word that each hides.
-const EXAMPLES: [(&str, &str, &str); 4] = [
-    (
-        "A book",
-        "He opened the book and read the first chapter.",
-        "book",
-    ),
+/// Texts to start from, and the word that each hides, if any: the last is one for BART to put right.
+const EXAMPLES: [(&str, &str, &str); 5] = [
+    ("A beach", "I want to go to the beach with you.", "go"),
     (
         "A door",
         "He opened the door and walked into the house.",
         "door",
     ),
+    ("A head", "He shook his head and said nothing.", "head"),
+    ("A sister", "My sister is two years older than me.", "older"),
     (
-        "A letter",
-        "She wrote a letter and sent it to her mother.",
-        "letter",
+        "Out of order",
+        "Then he went to bed. He brushed his teeth. He was very tired.",
+        "",
     ),
-    ("A war", "The soldiers fought in the war and won.", "war"),
 ];
 
 /// Text in, words out: typing in the field and clicking a word change the same sentence.

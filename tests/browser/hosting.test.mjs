@@ -24,7 +24,7 @@ for (const [name, settings] of Object.entries(HOSTS)) {
         await page.goto(host.url);
         await page.getByRole("heading", { level: 1 }).waitFor();
         assert.equal(await page.evaluate(() => crossOriginIsolated), Boolean(settings.isolated));
-        assert.ok((await fill(page, "He opened the [MASK] and read the first chapter.")).includes("book"));
+        assert.ok((await fill(page, "I want to [MASK] to the beach with you.")).includes("go"));
         assert.equal(await pronounce(page, "first"), "fˈɝst");
         assert.ok(host.requests.every((path) => path.startsWith(settings.prefix ?? "/")), "all below the prefix");
       });
@@ -47,7 +47,7 @@ test("a host without headers gets isolation on the next visit, and no page is ev
       await page.reload();
       await page.locator("#kept:not([hidden])").waitFor();
       assert.equal(await page.evaluate(() => crossOriginIsolated), true);
-      assert.ok((await fill(page, "He opened the [MASK] and read the first chapter.")).includes("book"));
+      assert.ok((await fill(page, "I want to [MASK] to the beach with you.")).includes("go"));
       assert.equal(navigations, 2);
     });
   } finally {

@@ -8,7 +8,7 @@ import { UnmaskPage, readerTest } from "./reader.mjs";
 readerTest("BERT finds the hidden word, and another sentence gets other words", async (reader) => {
   const opening = await reader.candidates();
   assert.equal(opening.length, 5);
-  assert.ok(opening.some(({ text }) => text === "book"), `${opening.map(({ text }) => text)}`);
+  assert.ok(opening.some(({ text }) => text === "go"), `${opening.map(({ text }) => text)}`);
   opening.reduce((before, { probability }) => (assert.ok(probability <= before && probability > 0), probability), 1);
 
   await reader.sentence.fill("She wrote a ___ and sent it to her mother.");
@@ -18,13 +18,13 @@ readerTest("BERT finds the hidden word, and another sentence gets other words", 
 });
 
 readerTest("a click hides a word and another brings it back", async (reader) => {
-  await reader.page.getByRole("button", { name: "show “book” again" }).click();
-  assert.equal(await reader.sentence.inputValue(), "He opened the book and read the first chapter.");
+  await reader.page.getByRole("button", { name: "show “go” again" }).click();
+  assert.equal(await reader.sentence.inputValue(), "I want to go to the beach with you.");
   await reader.bert.getByText("No word is hidden").waitFor();
   const strip = reader.page.getByRole("group", { name: "Words to hide" });
-  await strip.getByRole("button", { name: "hide “opened”" }).click();
-  await strip.getByRole("button", { name: "hide “chapter”" }).click();
-  assert.equal(await reader.sentence.inputValue(), "He [MASK] the book and read the first [MASK].");
+  await strip.getByRole("button", { name: "hide “want”" }).click();
+  await strip.getByRole("button", { name: "hide “beach”" }).click();
+  assert.equal(await reader.sentence.inputValue(), "I [MASK] to go to the [MASK] with you.");
   await reader.bert.getByRole("heading", { name: "Gap 2" }).waitFor();
   assert.equal(await reader.bert.locator(".candidates").count(), 2);
 });
@@ -39,8 +39,8 @@ readerTest("what stands to the right of the gap counts only while BERT may look 
   assert.notDeepEqual(left, both);
 
   // Under a causal mask the end of the sentence cannot change the guess; under BERT's own it does.
-  await reader.sentence.fill("He opened the [MASK] and jumped out of the house.");
-  await reader.bert.locator(".completed").getByText("jumped out").waitFor();
+  await reader.sentence.fill("I want to [MASK] the old house with them.");
+  await reader.bert.locator(".completed").getByText("the old house").waitFor();
   assert.deepEqual(await reader.candidates(), left);
   await reader.choose(reader.masks, "both ways");
   await reader.bert.getByText("never trained").waitFor({ state: "detached" });
@@ -95,7 +95,7 @@ readerTest("a later token leaves the rows before it bit-identical only under a c
   await reader.masks.getByText(/No row stayed as it was: the change reaches all 12/).waitFor();
   assert.deepEqual(await rows("bert"), Array(12).fill("moved"));
   await reader.choose(reader.masks, "left only");
-  // [CLS] he opened the [MASK] and read the first | chapter . [SEP]
+  // [CLS] i want to [MASK] to the beach with | you . [SEP]
   await reader.masks.getByText(/9 of 12 rows are bit-identical/).waitFor();
   assert.deepEqual(await rows("bert"), [...Array(9).fill("same"), ...Array(3).fill("moved")]);
   const decoder = await rows("decoder");
@@ -150,7 +150,7 @@ readerTest("lines follow threshold, token and double click", async (reader) => {
   assert.ok((await count()) <= 12 && (await count()) > 0);
   // Row 7 of 12 is "the"; the lines lie 21 pixels apart.
   await canvas.dblclick({ position: { x: 10, y: 6 * 21 + 10 } });
-  assert.equal(await reader.sentence.inputValue(), "He opened the [MASK] and [MASK] the first chapter.");
+  assert.equal(await reader.sentence.inputValue(), "I want to [MASK] to [MASK] beach with you.");
   await reader.bert.getByRole("heading", { name: "Gap 2" }).waitFor();
 });
 
@@ -161,8 +161,10 @@ readerTest("a text too long for a matrix is drawn as far as it goes, and one too
   await reader.matrix("bert").and(reader.page.locator("[data-weights=true][data-rows='162']")).waitFor();
 });
 
-readerTest("BART writes a word's sounds token by token", async (reader) => {
+readerTest("another BART writes a word's sounds token by token", async (reader) => {
   const stage = (name) => reader.bart.locator(`[data-stage=${name}]`).waitFor();
+  await reader.sentence.fill("He read the first chapter.");
+  await reader.choose(reader.bart, "bart-g2p");
   await reader.bart.getByRole("button", { name: "first", exact: true }).click();
   await reader.bart.locator(".source").getByText("first").waitFor();
   await stage("Finished");
@@ -172,19 +174,42 @@ readerTest("BART writes a word's sounds token by token", async (reader) => {
   await reader.choose(reader.bart, "4");
   await reader.bart.locator("output").getByText("fˈɝst").waitFor();
   await stage("Finished");
+  // Letters in, sounds out, each matrix as large as its sequences.
+  const shape = async (name) => {
+    const { rows, columns, forbidden } = await reader.shape(name);
+    return [rows, columns, forbidden];
+  };
+  await reader.matrix("cross").and(reader.page.locator("[data-weights=true][data-rows='7'][data-columns='7']")).waitFor();
+  assert.deepEqual([await shape("encoder"), await shape("decoder"), await shape("cross")], [[7, 7, 0], [7, 7, 21], [7, 7, 0]]);
+});
+
+readerTest("BART restores, shortens, and answers beside BERT", async (reader) => {
+  const { page } = reader;
+  const writes = (text) => reader.bart.locator("[data-stage=Finished] output").getByText(text, { exact: true }).waitFor();
+  await writes("i want to go to the beach with you.");
+  await page.getByRole("button", { name: "Out of order" }).click();
+  await writes("he was very tired. then he went to bed. he brushed his teeth.");
+  await reader.sentence.fill("This package provides a small command-line tool that converts images between common formats. It can also resize pictures and remove their metadata.");
+  await reader.choose(reader.bart, "summarize");
+  await writes("tool to convert images between common formats");
+  assert.equal(await reader.bart.getByRole("radio", { name: "answer" }).count(), 0, "answering needs a question");
+  const answering = page.getByRole("article", { name: "Question answering" });
+  await answering.getByLabel("Question").fill("Where does photosynthesis take place?");
+  await answering.getByLabel("Passage").fill("Photosynthesis is the process by which green plants make food. It takes place in the leaves, and it gives off oxygen.");
+  await answering.getByText("BART, in its own words: leaves", { exact: true }).waitFor();
+  assert.equal(await answering.locator("mark").innerText(), "in the leaves");
 });
 
 readerTest("matrices have a row and a column for every token, and the decoder's future is hatched", async (reader) => {
-  // [CLS] he opened the [MASK] and read the first chapter . [SEP]
+  // [CLS] i want to [MASK] to the beach with you . [SEP], and the task in the place of [CLS] for BART
   assert.deepEqual(await reader.shape("bert"), { rows: 12, columns: 12, forbidden: 0, row: undefined, column: undefined });
-  const letters = "chapter".length + 2;
   const encoder = await reader.shape("encoder");
-  assert.deepEqual([encoder.rows, encoder.columns, encoder.forbidden], [letters, letters, 0]);
+  assert.deepEqual([encoder.rows, encoder.columns, encoder.forbidden], [12, 12, 0]);
   const decoder = await reader.shape("decoder");
   assert.equal(decoder.rows, decoder.columns);
   assert.equal(decoder.forbidden, (decoder.rows * (decoder.rows - 1)) / 2);
   const cross = await reader.shape("cross");
-  assert.deepEqual([cross.rows, cross.columns, cross.forbidden], [decoder.rows, letters, 0]);
+  assert.deepEqual([cross.rows, cross.columns, cross.forbidden], [decoder.rows, 12, 0]);
 });
 
 readerTest("a matrix is walked and heard by keyboard alone", async (reader) => {

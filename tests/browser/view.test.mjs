@@ -58,7 +58,7 @@ readerTest("a link brings the whole view back: text, mask, painted cells, layer 
   // Another link in the same tab, and the way back.
   await other.page.goto(`${url}#bert=2-mean&show=cross`);
   await other.page.locator("#attention[data-place=cross]").waitFor();
-  assert.equal(await other.sentence.inputValue(), "He opened the [MASK] and read the first chapter.");
+  assert.equal(await other.sentence.inputValue(), "I want to [MASK] to the beach with you.");
   await other.page.goBack();
   await other.page.locator("#attention[data-place=bert]").waitFor();
   assert.match(await other.sentence.inputValue(), /mother/);
@@ -77,7 +77,7 @@ pageTest("a link from anywhere is read with care", { path: `#text=${"x".repeat(5
   const reader = new UnmaskPage(page);
   await page.getByText("This link says something that this page does not understand (text, mask, show)").waitFor();
   await reader.ready();
-  assert.equal(await reader.sentence.inputValue(), "He opened the [MASK] and read the first chapter.");
+  assert.equal(await reader.sentence.inputValue(), "I want to [MASK] to the beach with you.");
   assert.equal((await reader.shape("bert")).forbidden, 1);
 });
 
@@ -91,7 +91,7 @@ readerTest("the shown head is saved as data and pictures that hold the engine's 
   };
   const truth = await page.evaluate(async () => {
     const { Unmask } = await import(document.getElementById("client").href);
-    const { encoder } = await (await Unmask.load("bert")).attention("He opened the [MASK] and read the first chapter.");
+    const { encoder } = await (await Unmask.load("bert")).attention("I want to [MASK] to the beach with you.");
     const size = encoder.queryTokens.length;
     const start = (2 * encoder.heads + 1) * size * size;
     return { tokens: encoder.queryTokens.map(({ text }) => text), weights: [...encoder.weights.slice(start, start + size * size)] };
@@ -117,7 +117,7 @@ readerTest("the shown head is saved as data and pictures that hold the engine's 
     return { cells: drawing.querySelectorAll("g rect").length, labels: [...drawing.querySelectorAll("text")].map((text) => text.textContent) };
   }, svg);
   assert.equal(drawn.cells, truth.weights.length);
-  assert.ok(drawn.labels.includes("chapter"));
+  assert.ok(drawn.labels.includes("beach"));
 
   const png = await save("Picture, PNG");
   assert.equal(png.bytes.subarray(1, 4).toString(), "PNG");

@@ -1,13 +1,22 @@
-//! A question, a passage, and the answer marked in it.
+//! A question, a passage, and the answer: marked in it by BERT, in its own words by BART.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use unmask_protocol::{GenerateOptions, Step};
 
 use super::field::{asked, field};
 use crate::dom::{El, el};
+use crate::engine::Model;
 use crate::latest::Latest;
-use crate::page::Page;
+use crate::page::{ANSWER, Page};
 use crate::state::format::percent;
 use crate::state::marked::runs;
 use crate::var::Var;
 use crate::views::error_note::trouble;
+
+/// What stands between a question and its passage where BART reads both.
+const SEPARATOR: &str = "<sep>";
 
 /// The question answering head.
 pub fn panel(page: Page) -> El {
@@ -21,6 +30,22 @@ pub fn panel(page: Page) -> El {
         Some(async move |signal| {
             let answers = model.answer(&question, &passage, signal).await?;
             Ok((passage, answers))
+        })
+    });
+    let own_words = Latest::new(move || {
+        let answers = |model: &Model| model.info.tasks.iter().any(|task| task == ANSWER);
+        let model = page.bart.model().filter(answers)?;
+        let text = [asked(question)?.as_str(), SEPARATOR, &asked(passage)?].concat();
+        Some(async move |signal| {
+            let controls = GenerateOptions {
+                task: Some(ANSWER.to_owned()),
+                ..GenerateOptions::default()
+            };
+            let written = Rc::new(RefCell::new(String::new()));
+            let kept = written.clone();
+            let on_step = move |step: Step| *kept.borrow_mut() = step.text;
+            model.generate(&text, &controls, signal, on_step).await?;
+            Ok(written.take())
         })
     });
     let marked = move |place: &El| {
@@ -60,5 +85,16 @@ pub fn panel(page: Page) -> El {
                 .class("marked")
                 .attr("aria-live", "polite")
                 .live(marked),
+            trouble(own_words.asking),
+            el("p")
+                .class("own-words")
+                .attr("aria-live", "polite")
+                .live_text(move || {
+                    own_words.answer.with(|answer| match answer.as_deref() {
+                        None => String::new(),
+                        Some("") => "BART finds nothing to say to this.".to_owned(),
+                        Some(text) => format!("BART, in its own words: {text}"),
+                    })
+                }),
         ])
 }

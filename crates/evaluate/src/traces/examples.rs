@@ -58,13 +58,13 @@ pub enum Question {
     },
 }
 
-/// All of them, in the order of the index: the first is the page's opening, the last what BART makes of it.
+/// All of them, in the order of the index: the first is the page's opening.
 pub const EXAMPLES: &[Example] = &[
     Example {
         name: "fill-mask",
         model: "bert",
         question: Question::FillMask {
-            text: "He opened the [MASK] and read the first chapter.",
+            text: "I want to [MASK] to the beach with you.",
         },
     },
     Example {
@@ -107,6 +107,30 @@ pub const EXAMPLES: &[Example] = &[
         question: Question::Answer {
             question: "Where did the keys turn up?",
             context: "Martha looked for her keys all morning. They turned up in the pocket of her raincoat.",
+        },
+    },
+    Example {
+        name: "denoise",
+        model: "bart",
+        question: Question::Generate {
+            task: "denoise",
+            text: "Then he went to bed. He brushed his teeth. He was very tired.",
+        },
+    },
+    Example {
+        name: "summarize",
+        model: "bart",
+        question: Question::Generate {
+            task: "summarize",
+            text: "A small command-line tool that converts images between common formats.",
+        },
+    },
+    Example {
+        name: "answer-in-words",
+        model: "bart",
+        question: Question::Generate {
+            task: "answer",
+            text: "Where were the keys?<sep>Martha found her keys under the sofa.",
         },
     },
     Example {
