@@ -26,7 +26,12 @@ export async function load(name, onProgress) {
   return Unmask.load(name, { onProgress });
 }
 
-/** Runs model.generate, hands over each step, and returns the finished text. */
+/** Runs model.generate, hands over each step, and returns the generation. */
 export async function generate(model, text, options, onStep) {
-  for await (const step of model.generate(text, options)) onStep(step);
+  const steps = model.generate(text, options);
+  for (;;) {
+    const { done, value } = await steps.next();
+    if (done) return value;
+    onStep(value);
+  }
 }

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use js_sys::{Array, Float32Array, Uint8Array};
 use unmask_protocol::{
     Answer, AttentionHeader, Beam, Candidate, ErrorBody, ErrorCode, FilledMask, GenerateOptions,
-    HeadInfo, LabelScore, LabelSpan, MaskPattern, ModelInfo, Phase, Progress, Step, Token,
-    Truncation,
+    GeneratedToken, HeadInfo, LabelScore, LabelSpan, MaskPattern, ModelInfo, Phase, Progress, Step,
+    Token, Truncation,
 };
 use wasm_bindgen::prelude::*;
 use web_sys::{AbortController, AbortSignal};
@@ -14,6 +14,7 @@ use web_sys::{AbortController, AbortSignal};
 use crate::js::{Misread, Reader, Writer};
 use crate::state::attention::{Attention, Attentions};
 use crate::state::catalogue::{Catalogue, Entry};
+use crate::state::draft::Written;
 use crate::state::shapes::Sight;
 
 #[wasm_bindgen(module = "/src/engine.js")]
@@ -270,14 +271,14 @@ impl Model {
         }))
     }
 
-    /// Generates from `text`, handing over every step.
+    /// Generates from `text`, handing over every step, and at last the text and the tokens that won.
     pub async fn generate(
         &self,
         text: &str,
         controls: &GenerateOptions,
         signal: Option<AbortSignal>,
         mut on_step: impl FnMut(Step) + 'static,
-    ) -> Outcome<()> {
+    ) -> Outcome<Written> {
         let on_step = Closure::new(move |message| {
             if let Ok(step) = step(&Reader(message)) {
                 on_step(step);
@@ -292,10 +293,9 @@ impl Model {
             .set("temperature", controls.temperature)
             .set("topP", controls.top_p)
             .set("seed", controls.seed.map(|seed| seed as f64));
-        js_generate(&self.handle, text, &options.done(), &on_step)
-            .await
-            .map(drop)
-            .map_err(failure)
+        let generation = js_generate(&self.handle, text, &options.done(), &on_step).await;
+        let generation = Reader(generation.map_err(failure)?);
+        understood(written(&generation))
     }
 
     /// Mask, scores and weights of every layer and head. BART decodes `target`, where it is given.
@@ -417,6 +417,20 @@ fn step(step: &Reader) -> Result<Step, Misread> {
         probability: step.float("probability")?,
         alternatives: step.list("alternatives", candidate)?,
         beams: (!beams.is_empty()).then_some(beams),
+    })
+}
+
+fn written(generation: &Reader) -> Result<Written, Misread> {
+    let tokens = generation.list("tokens", |token| {
+        Ok(GeneratedToken {
+            id: token.count("id")? as u32,
+            text: token.text("text")?,
+            probability: token.float("probability")?,
+        })
+    })?;
+    Ok(Written {
+        text: generation.text("text")?,
+        tokens,
     })
 }
 

@@ -8,13 +8,14 @@ use crate::latest::{Latest, spawn};
 use crate::slot::{Slot, Status};
 use crate::state::attention::{Attention, Attentions, Head};
 use crate::state::catalogue::Catalogue;
+use crate::state::draft::Stage;
 use crate::state::grid::Grid;
 use crate::state::links::{Place, Pointer};
 use crate::state::ramp::Scheme;
 use crate::state::sentence::Sentence;
 use crate::state::shapes::Sight;
 use crate::var::{Derived, Var, effect};
-use crate::writing::{Stage, Writing};
+use crate::writing::Writing;
 
 /// Candidates shown for a mask.
 const TOP_K: usize = 5;

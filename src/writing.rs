@@ -1,49 +1,12 @@
-//! BART at work: the tokens that it has written so far, and the way to stop it.
+//! BART at work, and the way to stop it.
 
-use unmask_protocol::{ErrorBody, ErrorCode, GenerateOptions, Step};
+use unmask_protocol::{ErrorCode, GenerateOptions};
 use web_sys::AbortSignal;
 
 use crate::engine::Model;
 use crate::latest::{PAUSE, Pause, spawn};
+use crate::state::draft::{Draft, Stage};
 use crate::var::Var;
-
-/// How far a generation is.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub enum Stage {
-    /// Nothing to write.
-    #[default]
-    Idle,
-    /// Tokens are coming.
-    Running,
-    /// The model came to its end.
-    Finished,
-    /// The reader stopped it.
-    Stopped,
-    /// It failed.
-    Failed,
-}
-
-/// What is being written.
-#[derive(Clone, Debug, Default)]
-pub struct Draft {
-    /// What it is written from.
-    pub source: String,
-    /// How.
-    pub controls: GenerateOptions,
-    /// One entry per token.
-    pub steps: Vec<Step>,
-    /// How far it is.
-    pub stage: Stage,
-    /// Why it failed.
-    pub error: Option<ErrorBody>,
-}
-
-impl Draft {
-    /// Everything written so far.
-    pub fn text(&self) -> &str {
-        self.steps.last().map_or("", |step| &step.text)
-    }
-}
 
 /// The one generation of the page; a new one replaces the old.
 #[derive(Clone, Copy)]
@@ -65,12 +28,7 @@ impl Writing {
     /// Starts anew; what was being written before is cancelled.
     pub fn start(self, model: Model, source: String, controls: GenerateOptions) {
         let draft = self.draft;
-        draft.set(Draft {
-            source: source.clone(),
-            controls: controls.clone(),
-            stage: Stage::Running,
-            ..Draft::default()
-        });
+        draft.set(Draft::begin(source.clone(), controls.clone()));
         let work = move |signal: Option<AbortSignal>| {
             spawn(async move {
                 let stopped = {
@@ -81,7 +39,7 @@ impl Writing {
                     let stopped = stopped.clone();
                     move |step| {
                         if !stopped() {
-                            draft.update(|draft| draft.steps.push(step));
+                            draft.update(|draft| draft.push(step));
                         }
                     }
                 };
@@ -90,7 +48,7 @@ impl Writing {
                     return;
                 }
                 draft.update(|draft| match outcome {
-                    Ok(()) => draft.stage = Stage::Finished,
+                    Ok(written) => draft.finish(written),
                     Err(error) if error.code == ErrorCode::Aborted => draft.stage = Stage::Stopped,
                     Err(error) => {
                         draft.stage = Stage::Failed;

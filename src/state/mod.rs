@@ -3,6 +3,7 @@
 pub mod attention;
 pub mod catalogue;
 pub mod compare;
+pub mod draft;
 pub mod export;
 pub mod format;
 pub mod geometry;

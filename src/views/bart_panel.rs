@@ -1,6 +1,6 @@
 //! What BART writes, token by token.
 
-use unmask_protocol::Step;
+use unmask_protocol::GeneratedToken;
 
 use super::choice::choice;
 use super::error_note::error_note;
@@ -9,10 +9,10 @@ use super::word_strip::word_strip;
 use crate::dom::{El, button, el, p};
 use crate::page::Page;
 use crate::state::catalogue::task_label;
+use crate::state::draft::Stage;
 use crate::state::format::percent;
 use crate::state::sentence::Word;
 use crate::var::Derived;
-use crate::writing::Stage;
 
 /// BART's side of the page.
 pub fn bart_panel(page: Page) -> El {
@@ -147,23 +147,25 @@ fn tokens(page: Page) -> El {
         .attr("aria-label", "Tokens written")
         .live(move |list| {
             draft.with(|draft| {
-                for step in &draft.steps {
-                    list.append(token(step));
+                for written in &draft.leading.tokens {
+                    list.append(token(written));
                 }
             });
         })
 }
 
 /// One written token and how sure the model was.
-fn token(step: &Step) -> El {
-    let text = step.token.replace('Ġ', " ");
+fn token(written: &GeneratedToken) -> El {
+    let text = written.text.replace('Ġ', " ");
     let text = match text.trim() {
         "" => "␣",
         text => text,
     };
     el("li").children([
         el("span").class("token").text(text),
-        el("span").class("number").text(&percent(step.probability)),
+        el("span")
+            .class("number")
+            .text(&percent(written.probability)),
     ])
 }
 

@@ -18,13 +18,13 @@ use crate::dom::{El, button, el, p, value_of};
 use crate::page::{Lens, Page};
 use crate::slot::Slot;
 use crate::state::attention::Head;
+use crate::state::draft::Stage;
 use crate::state::geometry::{Geometry, column_room, row_room};
 use crate::state::grid::{Grid, Label};
 use crate::state::links::Place;
 use crate::state::sentence::{MOST_WORDS, Sentence, words};
 use crate::state::shapes::{Rule, Sight, bracketed, cross_attention, self_attention};
 use crate::var::{Derived, Var, effect};
-use crate::writing::Stage;
 
 /// From this width on, BART's three matrices stand side by side.
 const TRIPTYCH: f64 = 500.0;
@@ -351,8 +351,8 @@ fn bart_output(page: Page) -> Vec<Label> {
                 .collect()
         }
         _ => {
-            let steps = draft.steps.iter();
-            let written = steps.map(|step| Label::written(&step.token.replace('Ġ', "")));
+            let tokens = draft.leading.tokens.iter();
+            let written = tokens.map(|token| Label::written(&token.text.replace('Ġ', "")));
             start.chain(written).collect()
         }
     })

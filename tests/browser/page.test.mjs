@@ -172,8 +172,9 @@ readerTest("another BART writes a word's sounds token by token", async (reader) 
   const tokens = await reader.bart.locator(".tokens .token").allInnerTexts();
   assert.deepEqual(tokens, [..."fˈɝst", "</s>"]);
   await reader.choose(reader.bart, "4");
-  await reader.bart.locator("output").getByText("fˈɝst").waitFor();
-  await stage("Finished");
+  // Another beam leads when the search ends; this one has won.
+  await reader.bart.locator("[data-stage=Finished] output").getByText("fˈɝst", { exact: true }).waitFor();
+  assert.deepEqual(await reader.bart.locator(".tokens .token").allInnerTexts(), tokens);
   // Letters in, sounds out, each matrix as large as its sequences.
   const shape = async (name) => {
     const { rows, columns, forbidden } = await reader.shape(name);

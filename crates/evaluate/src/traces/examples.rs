@@ -138,7 +138,7 @@ pub const EXAMPLES: &[Example] = &[
         model: "bart-g2p",
         question: Question::Generate {
             task: "pronounce",
-            text: "chapter",
+            text: "beach",
         },
     },
 ];
