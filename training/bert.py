@@ -3,7 +3,8 @@
     python training/bert.py train       # the stable phase: goes on from its last checkpoint until --until, or a kill
     python training/bert.py cooldown    # a releasable model out of the newest stable checkpoint
     python training/bert.py export      # the Hugging Face folder of the cooled-down model
-    python training/bert.py compact     # the same without the word pieces that no English text needs: what is packed
+    python training/bert.py compact     # the same without the word pieces that no English text needs
+    python training/bert.py round       # the compact folder with matrices on the grid of Q8_0: what is packed
     python training/bert.py restore     # a stable checkpoint out of the released file, where the run's own are gone
 """
 
@@ -22,9 +23,11 @@ from data import minilm_folder
 from encoder import Encoder
 from loop import Trainer, command_line
 from pretrain_data import Pretraining
+from rounding import Gram, by_products, product_error, to_nearest
 from word_pieces import keep_pieces
 
 SEED = 1
+CALIBRATION, CALIBRATION_BATCHES = 99, 24
 BODY_RATE, HEAD_RATE = 3e-4, 1e-3
 TASK_WEIGHT = 0.4
 # Rows a step, times --scale. The stable phase is masked words and next sentence alone: with the tasks' small, noisy batches
@@ -147,6 +150,32 @@ def compact(args):
     print(out, f"{len(rows)} of {len(pieces)} word pieces")
 
 
+@torch.no_grad()
+def round_weights(args):
+    """The compact folder with the encoder's matrices rounded to Q8_0 by their products on training text."""
+    folder, compacted, out = (run_folder("bert") / name for name in ["export", "compact", "rounded"])
+    model = Encoder(tasks.HEADS).eval()
+    exported = {k: v.float() for k, v in load_file(folder / "model.safetensors").items()}
+    model.load_state_dict({k: exported[k] for k in model.state_dict() if k in exported}, strict=False)
+    batches = Pretraining(bert_tokenizer())
+    with Gram(model, lambda name: not name.startswith("heads.")) as gram:
+        for step in range(CALIBRATION_BATCHES):
+            model.pretraining_loss(batches.batch(rng_for(SEED, CALIBRATION, step), 16))
+    out.mkdir(exist_ok=True)
+    for name in ["config.json", "tokenizer.json"]:
+        shutil.copy(compacted / name, out / name)
+    weights = load_file(compacted / "model.safetensors")
+    for layer, of in gram.of.items():
+        name = f"{layer}.weight"
+        weight = weights[name].float()
+        rounded = by_products(weight, of)
+        share = product_error(weight, rounded, of) / product_error(weight, to_nearest(weight), of)
+        print(f"{layer}: {share:.2f} of the error of rounding to the nearest")
+        weights[name] = rounded
+    save_file(weights, out / "model.safetensors", metadata={"format": "pt"})
+    print(out)
+
+
 def restore(args):
     """The released file's weights as stable.pt: what it learned is kept, the optimizer's moments are gathered anew. Word
     pieces that the release left out come back as MiniLM has them."""
@@ -179,4 +208,4 @@ DESCRIPTION_EARLY = "A small English BERT that fills masked words and tells whet
 
 
 if __name__ == "__main__":
-    command_line(Bert, {"export": export, "compact": compact, "restore": restore}, steps=300)
+    command_line(Bert, {"export": export, "compact": compact, "round": round_weights, "restore": restore}, steps=300)
