@@ -8,8 +8,10 @@ use web_sys::{HtmlElement, MediaQueryList};
 use super::attention_panel::attention_panel;
 use super::bart_panel::bart_panel;
 use super::bert_panel::bert_panel;
+use super::differences::differences;
 use super::heads::heads;
 use super::mask_panel::mask_panel;
+use super::noise_lab::noise_lab;
 use super::sentence_field::sentence_field;
 use crate::address;
 use crate::dom::{El, el};
@@ -47,8 +49,10 @@ pub fn app(root: &HtmlElement) {
     for section in [
         sentence_field(page),
         answers,
+        differences(),
         mask_panel(page),
         attention_panel(page),
+        noise_lab(page),
         heads(page),
     ] {
         root.append(section);

@@ -58,6 +58,7 @@ pub fn bart_panel(page: Page) -> El {
     ]);
     el("article")
         .class("panel")
+        .attr("id", "bart")
         .attr("aria-labelledby", "bart-title")
         .children([
             el("h3")

@@ -33,6 +33,7 @@ pub fn bert_panel(page: Page) -> El {
     });
     el("article")
         .class("panel")
+        .attr("id", "bert")
         .attr("aria-labelledby", "bert-title")
         .live_attr("aria-busy", move || {
             Some(fills.asking.waiting.get().to_string())

@@ -1,9 +1,6 @@
 //! A question, a passage, and the answer: marked in it by BERT, in its own words by BART.
 
-use std::cell::RefCell;
-use std::rc::Rc;
-
-use unmask_protocol::{GenerateOptions, Step};
+use unmask_protocol::GenerateOptions;
 
 use super::field::{asked, field};
 use crate::dom::{El, el};
@@ -41,11 +38,8 @@ pub fn panel(page: Page) -> El {
                 task: Some(ANSWER.to_owned()),
                 ..GenerateOptions::default()
             };
-            let written = Rc::new(RefCell::new(String::new()));
-            let kept = written.clone();
-            let on_step = move |step: Step| *kept.borrow_mut() = step.text;
-            model.generate(&text, &controls, signal, on_step).await?;
-            Ok(written.take())
+            let written = model.generate(&text, &controls, signal, |_| ()).await?;
+            Ok(written.text)
         })
     });
     let marked = move |place: &El| {

@@ -3,7 +3,7 @@
 mod answer;
 mod classification;
 mod entities;
-mod field;
+pub mod field;
 mod next_sentence;
 
 use super::app::heading;
