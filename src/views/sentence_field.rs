@@ -5,8 +5,8 @@ use crate::dom::{El, button, el, value_of};
 use crate::page::Page;
 use crate::state::sentence::{Sentence, Word};
 
-/// Texts to start from, and the word that each hides, if any: the last is one for BART to put right.
-const EXAMPLES: [(&str, &str, &str); 5] = [
+/// Texts to start from, and the word that each hides, if any: the last two are for BART, to put right and to shorten.
+const EXAMPLES: [(&str, &str, &str); 6] = [
     ("A beach", "I want to go to the beach with you.", "go"),
     (
         "A door",
@@ -17,7 +17,12 @@ const EXAMPLES: [(&str, &str, &str); 5] = [
     ("A sister", "My sister is two years older than me.", "older"),
     (
         "Out of order",
-        "Then he went to bed. He brushed his teeth. He was very tired.",
+        "Then she went home. Mary was at school all day.",
+        "",
+    ),
+    (
+        "A tool",
+        "A tool that checks whether the links in a web page still work.",
         "",
     ),
 ];

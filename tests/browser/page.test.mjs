@@ -189,10 +189,10 @@ readerTest("BART restores, shortens, and answers beside BERT", async (reader) =>
   const writes = (text) => reader.bart.locator("[data-stage=Finished] output").getByText(text, { exact: true }).waitFor();
   await writes("i want to go to the beach with you.");
   await page.getByRole("button", { name: "Out of order" }).click();
-  await writes("he was very tired. then he went to bed. he brushed his teeth.");
-  await reader.sentence.fill("This package provides a small command-line tool that converts images between common formats. It can also resize pictures and remove their metadata.");
+  await writes("mary was at school all day. then she went home.");
+  await page.getByRole("button", { name: "A tool" }).click();
   await reader.choose(reader.bart, "summarize");
-  await writes("tool to convert images between common formats");
+  await writes("check whether the links in a web page still work");
   assert.equal(await reader.bart.getByRole("radio", { name: "answer" }).count(), 0, "answering needs a question");
   const answering = page.getByRole("article", { name: "Question answering" });
   await answering.getByLabel("Question").fill("Where does photosynthesis take place?");

@@ -114,7 +114,7 @@ pub const EXAMPLES: &[Example] = &[
         model: "bart",
         question: Question::Generate {
             task: "denoise",
-            text: "Then he went to bed. He brushed his teeth. He was very tired.",
+            text: "Then she went home. Mary was at school all day.",
         },
     },
     Example {
@@ -122,7 +122,7 @@ pub const EXAMPLES: &[Example] = &[
         model: "bart",
         question: Question::Generate {
             task: "summarize",
-            text: "A small command-line tool that converts images between common formats.",
+            text: "A tool that checks whether the links in a web page still work.",
         },
     },
     Example {
@@ -130,7 +130,7 @@ pub const EXAMPLES: &[Example] = &[
         model: "bart",
         question: Question::Generate {
             task: "answer",
-            text: "Where were the keys?<sep>Martha found her keys under the sofa.",
+            text: "Where did the keys turn up?<sep>Martha looked for her keys all morning. They turned up in the pocket of her raincoat.",
         },
     },
     Example {
