@@ -134,6 +134,14 @@ pub const EXAMPLES: &[Example] = &[
         },
     },
     Example {
+        name: "translate",
+        model: "bart-de",
+        question: Question::Generate {
+            task: "translate",
+            text: "My sister is two years older than me.",
+        },
+    },
+    Example {
         name: "pronounce",
         model: "bart-g2p",
         question: Question::Generate {
