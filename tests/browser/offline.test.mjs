@@ -80,6 +80,8 @@ test("a new build takes over as a whole when the reader says so, and no model is
       for (const tab of [page, other]) {
         await tab.goto(host.url);
         await tab.locator(KEPT).waitFor();
+        // A model on its way would be cut off by the reload, and the browser would call that a failed request.
+        await bothModelsAnswer(tab);
       }
       await page.reload();
       await bothModelsAnswer(page);
