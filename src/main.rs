@@ -13,7 +13,6 @@ mod views;
 mod writing;
 
 fn main() {
-    console_error_panic_hook::set_once();
     let root = views::app::root();
     leptos::mount::mount_to(root.clone(), move || views::app::app(&root)).forget();
 }

@@ -48,6 +48,7 @@ pub fn run() -> Result<()> {
 /// A tool is missing, or something doesn't compile.
 pub fn site() -> Result<String> {
     tools::wasm_target()?;
+    tools::standard_library_source()?;
     let wasm_bindgen = tools::wasm_bindgen()?;
     let trunk = tools::trunk()?;
 
@@ -71,6 +72,7 @@ pub fn weigh(engine: &str) -> Result<()> {
 /// Trunk empties `dist/` and writes the page to it.
 fn build_page(trunk: &Path, wasm_bindgen: &Path) -> Result<()> {
     say("Building the page");
+    let compiled = Metadata::read()?.target_directory()?;
     run_command(
         Command::new(trunk.join("trunk"))
             .args(["build", "--release", "--skip-version-check"])
@@ -79,6 +81,18 @@ fn build_page(trunk: &Path, wasm_bindgen: &Path) -> Result<()> {
             .env_remove("CARGO_BUILD_TARGET")
             .env_remove("CARGO_ENCODED_RUSTFLAGS")
             .env_remove("RUSTFLAGS")
+            // A standard library compiled with the page is made for size as the page is, and a panic stops
+            // at once without a text that nobody would read: a sixth of the page's wasm. What is unstable in
+            // that is the flags, not the code; the compiler is the pinned stable one.
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env("CARGO_UNSTABLE_BUILD_STD", "std,panic_abort")
+            .env("CARGO_UNSTABLE_BUILD_STD_FEATURES", "optimize_for_size")
+            .env(
+                "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS",
+                "-Zunstable-options -Cpanic=immediate-abort",
+            )
+            // Build scripts probe what such a compiler allows: their answers must not mix with a plain build's.
+            .env("CARGO_TARGET_DIR", compiled.join("page"))
             // Some environments set it to 1, which trunk refuses.
             .env_remove("NO_COLOR"),
     )?;

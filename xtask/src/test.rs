@@ -35,6 +35,7 @@ impl Options {
             tools::browser()?;
         }
         if self.wants("browser") {
+            tools::standard_library_source()?;
             tools::trunk()?;
             tools::npm_packages("tests/browser")?;
         }

@@ -41,21 +41,37 @@ pub struct Browser {
 /// # Errors
 /// rustup is missing or cannot fetch it.
 pub fn wasm_target() -> Result<()> {
-    let sysroot = output(
-        Command::new("rustc")
-            .args(["--print", "sysroot"])
-            .current_dir(root()),
-    )?;
-    let library = Path::new(sysroot.trim())
-        .join("lib/rustlib")
-        .join(WASM_TARGET);
-    if library.is_dir() {
+    if rustlib()?.join(WASM_TARGET).is_dir() {
         return Ok(());
     }
     say(&format!("Installing the Rust target {WASM_TARGET}"));
     run(Command::new("rustup")
         .args(["target", "add", WASM_TARGET])
         .current_dir(root()))
+}
+
+/// Installs the standard library's source where it is missing: some builds compile it with their own flags.
+///
+/// # Errors
+/// rustup is missing or cannot fetch it.
+pub fn standard_library_source() -> Result<()> {
+    if rustlib()?.join("src/rust/library").is_dir() {
+        return Ok(());
+    }
+    say("Installing the source of Rust's standard library");
+    run(Command::new("rustup")
+        .args(["component", "add", "rust-src"])
+        .current_dir(root()))
+}
+
+/// Where rustup keeps the parts of the toolchain.
+fn rustlib() -> Result<PathBuf> {
+    let sysroot = output(
+        Command::new("rustc")
+            .args(["--print", "sysroot"])
+            .current_dir(root()),
+    )?;
+    Ok(Path::new(sysroot.trim()).join("lib/rustlib"))
 }
 
 /// The folder with `wasm-bindgen` and `wasm-bindgen-test-runner`, of the version that Cargo.lock has.
