@@ -2,7 +2,7 @@
 // that threads need where the host sends none. Only files of this site are touched: whatever else lies below the
 // same folder goes its own way.
 
-import { choose } from "./engine/dev/artifacts.js";
+import { usable } from "./engine/dev/artifacts.js";
 
 /** What the build has made: a digest of all, and every file to keep as [address, SHA-256], artifacts apart. */
 const SITE = { version: "dev", files: [], artifacts: {} };
@@ -63,7 +63,9 @@ function withoutQuery(address) {
 
 /** All files or none: one that is missing, or of another version, leaves the version before in charge. */
 async function install() {
-  const artifact = SITE.artifacts[choose()?.name] ?? [];
+  // A page of its own is isolated, by the headers that are added here, and a frame in somebody else's page is not.
+  const artifacts = new Set([true, false].map((isolated) => usable(undefined, isolated)[0]));
+  const artifact = [...artifacts].flatMap((name) => SITE.artifacts[name] ?? []);
   const cache = await caches.open(CACHE);
   try {
     await Promise.all([...SITE.files, ...artifact].map(([address, digest]) => keep(cache, address, digest)));

@@ -295,7 +295,8 @@ export class Unmask {
 
   readonly info: ModelInfo;
 
-  /** The build of the engine that runs, the fastest that this browser can: `relaxed` (SIMD) or `simd128`. */
+  /** The build of the engine that runs, the fastest that this browser can: `threads` (relaxed SIMD on several threads, where the page is
+   * cross-origin isolated), `relaxed` (SIMD) or `simd128`. */
   readonly engine: string;
 
   tokenize(text: string, pair?: string | null, options?: Cancellable): Promise<Truncatable<Token>>;

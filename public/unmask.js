@@ -298,9 +298,9 @@ class Engine {
   }
 }
 
-// What can be asked for on this module's address, or else on the page's: `?engine=` an artifact of the engine, and
-// `?matmul=candle` the product of quantized matrices that ours is compared with.
-const FORCIBLE = { engine: ["simd128", "relaxed"], matmul: ["candle"] };
+// What can be asked for on this module's address, or else on the page's: `?engine=` an artifact of the engine,
+// `?threads=` how many threads it may use, and `?matmul=candle` the product of quantized matrices that ours is compared with.
+const FORCIBLE = { engine: ["simd128", "relaxed", "threads"], threads: [..."12345678"], matmul: ["candle"] };
 
 function forced() {
   const asked = (name, url) => new URL(url).searchParams.get(name);

@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { readSafetensors, writeGguf } from "./gguf.mjs";
 import { pageTest } from "./harness.mjs";
 
-const ARTIFACTS = ["relaxed", "simd128"];
+const ARTIFACTS = ["threads", "relaxed", "simd128"];
 
 const goldens = new URL("../../crates/transformer/tests/goldens/", import.meta.url);
 const read = (name) => readFileSync(new URL(name, goldens));
@@ -104,7 +104,27 @@ pageTest("a browser gets the fastest engine that it can run", { bare: true }, as
     const { Unmask } = await import(client);
     return (await Unmask.load("bart-g2p")).engine;
   }, `${url}unmask.js`);
-  assert.equal(engine, "relaxed");
+  assert.equal(engine, "threads");
+});
+
+pageTest("several threads compute the very bits that one does", { bare: true }, async ({ page, url }) => {
+  const [alone, together] = await page.evaluate(async (client) => {
+    const { Unmask } = await import(`${client}?engine=threads&threads=1`);
+    const { Unmask: Several } = await import(`${client}?engine=threads&threads=4`);
+    const text = "The quick brown fox jumps over the lazy dog and runs into the dark wood. ".repeat(12);
+    return Promise.all(
+      [Unmask, Several].map(async (from) => {
+        const bert = await from.load("bert");
+        let embedding;
+        // Helpers join when they are up: some of the rounds have them.
+        for (let round = 0; round < 20; round++) [embedding] = await bert.embed([text]);
+        const [mask] = await bert.fillMask("I want to [MASK] to the beach with you.");
+        return { embedding: [...embedding], mask: mask.candidates };
+      }),
+    );
+  }, `${url}unmask.js`);
+  assert.equal(together.mask[0].text, "go");
+  assert.deepEqual(together, alone);
 });
 
 pageTest("candle's own product can be chosen, and says nearly the same", { bare: true }, async ({ page, url }) => {

@@ -8,6 +8,14 @@ import { TIMEOUT_MS, browse } from "./harness.mjs";
 import { startHost } from "./host.mjs";
 import { fill, pronounce } from "./models.mjs";
 
+/** The build of the engine that runs in the page: this is its own client. */
+function engine(page) {
+  return page.evaluate(async () => {
+    const { Unmask } = await import(document.getElementById("client").href);
+    return (await Unmask.load("bart-g2p")).engine;
+  });
+}
+
 const HOSTS = {
   "at a domain's root": {},
   "under a sub-path": { prefix: "/a/b/" },
@@ -34,7 +42,7 @@ for (const [name, settings] of Object.entries(HOSTS)) {
   });
 }
 
-test("a host without headers gets isolation on the next visit, and no page is ever reloaded", { timeout: TIMEOUT_MS }, async () => {
+test("a host without headers gets isolation and threads on the next visit, and no page is ever reloaded", { timeout: TIMEOUT_MS }, async () => {
   const host = await startHost({ prefix: "/a/b/" });
   try {
     await browse(host.url, { serviceWorkers: "allow" }, async (context) => {
@@ -44,9 +52,11 @@ test("a host without headers gets isolation on the next visit, and no page is ev
       await page.goto(host.url);
       await page.locator("#kept:not([hidden])").waitFor();
       assert.equal(await page.evaluate(() => crossOriginIsolated), false);
+      assert.equal(await engine(page), "relaxed");
       await page.reload();
       await page.locator("#kept:not([hidden])").waitFor();
       assert.equal(await page.evaluate(() => crossOriginIsolated), true);
+      assert.equal(await engine(page), "threads");
       assert.ok((await fill(page, "I want to [MASK] to the beach with you.")).includes("go"));
       assert.equal(navigations, 2);
     });

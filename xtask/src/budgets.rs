@@ -82,17 +82,17 @@ fn parts(site: &Path, engine: &str) -> Result<Vec<Part>> {
             Some(ENGINE),
         ));
     }
-    let mut largest = None;
+    let mut artifacts = Vec::new();
     for files in kept.artifacts.into_values() {
-        let bytes = crate::sizes::gzipped(&files)?;
-        if largest.as_ref().is_none_or(|(most, _)| bytes > *most) {
-            largest = Some((bytes, files));
-        }
+        artifacts.push((crate::sizes::gzipped(&files)?, files));
     }
-    let artifact = largest.map(|(_, files)| files).unwrap_or_default();
+    artifacts.sort();
+    // One for the page, which may have threads, and one for frames in other pages, which may not.
+    let artifacts = artifacts.into_iter().rev().take(2);
+    let artifacts = artifacts.flat_map(|(_, files)| files).collect();
     parts.push(part(
         "kept for offline use",
-        [kept.files, artifact].concat(),
+        [kept.files, artifacts].concat(),
         Some(PRECACHE),
     ));
     let mut embed = ["embed.html", "frame.js", "embed.js", "models/models.json"]

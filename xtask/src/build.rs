@@ -19,6 +19,8 @@ struct Artifact {
     name: &'static str,
     /// Features of `unmask-worker` that it is built with.
     features: &'static [&'static str],
+    /// Whether its memory is shared between threads.
+    shared: bool,
 }
 
 /// Every build of the engine that the site carries; `worker.js` chooses among them.
@@ -26,10 +28,17 @@ const ARTIFACTS: &[Artifact] = &[
     Artifact {
         name: "simd128",
         features: &[],
+        shared: false,
     },
     Artifact {
         name: "relaxed",
         features: &["relaxed-simd"],
+        shared: false,
+    },
+    Artifact {
+        name: "threads",
+        features: &["relaxed-simd", "threads"],
+        shared: true,
     },
 ];
 
@@ -72,7 +81,7 @@ pub fn weigh(engine: &str) -> Result<()> {
 /// Trunk empties `dist/` and writes the page to it.
 fn build_page(trunk: &Path, wasm_bindgen: &Path) -> Result<()> {
     say("Building the page");
-    let compiled = Metadata::read()?.target_directory()?;
+    let target = Metadata::read()?.target_directory()?;
     run_command(
         Command::new(trunk.join("trunk"))
             .args(["build", "--release", "--skip-version-check"])
@@ -84,25 +93,36 @@ fn build_page(trunk: &Path, wasm_bindgen: &Path) -> Result<()> {
             // A standard library compiled with the page is made for size as the page is, and a panic stops
             // at once without a text that nobody would read: a sixth of the page's wasm. What is unstable in
             // that is the flags, not the code; the compiler is the pinned stable one.
-            .env("RUSTC_BOOTSTRAP", "1")
-            .env("CARGO_UNSTABLE_BUILD_STD", "std,panic_abort")
+            .envs(with_own_std("-Zunstable-options -Cpanic=immediate-abort"))
             .env("CARGO_UNSTABLE_BUILD_STD_FEATURES", "optimize_for_size")
-            .env(
-                "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS",
-                "-Zunstable-options -Cpanic=immediate-abort",
-            )
-            // Build scripts probe what such a compiler allows: their answers must not mix with a plain build's.
-            .env("CARGO_TARGET_DIR", compiled.join("page"))
+            .env("CARGO_TARGET_DIR", target.join("page"))
             // Some environments set it to 1, which trunk refuses.
             .env_remove("NO_COLOR"),
     )?;
     seal::gather_page(&dist())
 }
 
+/// What makes cargo compile the standard library too, with `flags` beside those of `.cargo/config.toml`. To be used with
+/// a target directory of its own: build scripts probe what such a compiler allows, and their answers must not mix with
+/// a plain build's.
+fn with_own_std(flags: &str) -> [(&'static str, &str); 3] {
+    [
+        ("RUSTC_BOOTSTRAP", "1"),
+        ("CARGO_UNSTABLE_BUILD_STD", "std,panic_abort"),
+        ("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", flags),
+    ]
+}
+
+/// Atomic instructions, and a memory that the page makes, shared, of up to 4 GiB; every thread has its own stack and
+/// thread-local variables, which wasm-bindgen's glue sets up through the exports.
+const SHARED_MEMORY: &str = "-Ctarget-feature=+atomics,+bulk-memory -Clink-arg=--shared-memory \
+    -Clink-arg=--import-memory -Clink-arg=--max-memory=4294967296 -Clink-arg=--export=__wasm_init_tls \
+    -Clink-arg=--export=__tls_size -Clink-arg=--export=__tls_align -Clink-arg=--export=__tls_base";
+
 /// Writes the engine to a folder of `dist/engine/` and returns that folder's name: a hash of all that
 /// is in it, since neither a browser nor a host may mix the files of two versions.
 fn build_engine(wasm_bindgen: &Path) -> Result<String> {
-    let compiled = Metadata::read()?.target_directory()?.join(WASM_TARGET);
+    let target = Metadata::read()?.target_directory()?;
     let staging = dist().join("engine/staging");
     for artifact in ARTIFACTS {
         say(&format!("Building the engine for {}", artifact.name));
@@ -117,12 +137,25 @@ fn build_engine(wasm_bindgen: &Path) -> Result<String> {
         for feature in artifact.features {
             build.args(["--features", feature]);
         }
+        let compiled = match artifact.shared {
+            false => target.clone(),
+            true => {
+                build.envs(with_own_std(SHARED_MEMORY));
+                let own = target.join("threads");
+                build.env("CARGO_TARGET_DIR", &own);
+                own
+            }
+        };
         run_command(&mut build)?;
         run_command(
             Command::new(wasm_bindgen.join("wasm-bindgen"))
                 .args(["--target=web", "--no-typescript", "--out-dir"])
                 .arg(staging.join(artifact.name))
-                .arg(compiled.join("release/unmask_worker.wasm")),
+                .arg(
+                    compiled
+                        .join(WASM_TARGET)
+                        .join("release/unmask_worker.wasm"),
+                ),
         )?;
     }
     copy_folder(&root().join("crates/worker/js"), &staging)?;

@@ -75,7 +75,9 @@ fn one_file(site: &Path) -> Result<String> {
     );
     for file in walk(site)? {
         let path = address(&file, site)?;
-        if !is_among(&PARTS, &path) || is_copy(&file) || path.ends_with(".css") {
+        // Opened from a disk, a page may not share memory.
+        let threads = path.starts_with("engine/") && path.contains("/threads/");
+        if !is_among(&PARTS, &path) || is_copy(&file) || path.ends_with(".css") || threads {
             continue;
         }
         let (content, compressed) = match shrinks(&file) {

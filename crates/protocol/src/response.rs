@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub enum Event {
     /// The engine's wasm is up and listens; sent once, first.
     Ready {
-        /// Which artifact runs: `simd128` or `relaxed`.
+        /// Which artifact runs: `simd128`, `relaxed` or `threads`.
         artifact: String,
         /// The engine's version.
         version: String,

@@ -3,7 +3,9 @@
 use candle_core::{Device, Tensor};
 
 use crate::capture::{AttentionKind, AttentionRecord, Capture};
-use crate::compute::{Head, HeadMut, kernels, values, with_attention_scratch};
+use unmask_threads as threads;
+
+use crate::compute::{Head, HeadMut, kernels, parts, values, with_attention_scratch};
 use crate::{AttentionMask, Error, Linear, Result};
 
 /// Keys and values as the projection writes them: heads lie side by side in a row, and are never moved.
@@ -86,6 +88,7 @@ impl MultiHeadAttention {
         }
         let shared = key_batch == 1;
         let (query_values, key_values) = (values(&queries)?, values(&key_value.states)?);
+        let (query_values, key_values): (&[f32], &[f32]) = (&query_values, &key_values);
         let mut context = vec![0.; query_values.len()];
 
         let allowed = (!mask.is_all_allowed()).then(|| mask.allowed());
@@ -100,32 +103,58 @@ impl MultiHeadAttention {
         });
         let head_dim = self.d_model / self.heads;
         let scale = (head_dim as f32).powf(-0.5);
-        for pass in 0..passes {
+        let positions = key_value.positions;
+        // A head's queries, keys and values: of the rows from `row` on, in the pass that begins at these values.
+        let heads = |at: usize, key_at: usize, row: usize, rows: usize, head: usize| {
+            let columns = head * head_dim..(head + 1) * head_dim;
+            let value_columns = self.d_model + columns.start..self.d_model + columns.end;
+            let keys = |columns| Head::new(&key_values[key_at..], positions, width, columns);
+            let queries = &query_values[at + row * self.d_model..];
+            let queries = Head::new(queries, rows, self.d_model, columns.clone())?;
+            Ok::<_, Error>((
+                queries,
+                keys(columns.clone())?,
+                keys(value_columns)?,
+                columns,
+            ))
+        };
+        for (pass, context) in context
+            .chunks_mut(rows * self.d_model)
+            .take(passes)
+            .enumerate()
+        {
             let at = pass * rows * self.d_model;
             let key_at = if shared { 0 } else { pass * key_rows * width };
+            let Some((scores, weights)) = &mut recording else {
+                let work = 2 * rows * positions * self.d_model;
+                let parts = row_parts(context, self.d_model, parts(work, rows, LEAST_ROWS));
+                threads::each(parts, |(row, context)| {
+                    let rows = context.len() / self.d_model;
+                    let allowed = allowed.map(|all| &all[row * positions..][..rows * positions]);
+                    for head in 0..self.heads {
+                        let (queries, keys, values, columns) = heads(at, key_at, row, rows, head)?;
+                        let context = HeadMut::new(context, rows, self.d_model, columns)?;
+                        with_attention_scratch(|scratch| {
+                            kernels()
+                                .attention(queries, keys, values, allowed, scale, context, scratch)
+                        })?;
+                    }
+                    Ok::<_, Error>(())
+                })?;
+                continue;
+            };
             for head in 0..self.heads {
-                let columns = head * head_dim..(head + 1) * head_dim;
-                let value_columns = self.d_model + columns.start..self.d_model + columns.end;
-                let keys =
-                    |columns| Head::new(&key_values[key_at..], key_value.positions, width, columns);
-                let (keys, values) = (keys(columns.clone())?, keys(value_columns)?);
-                let queries = Head::new(&query_values[at..], rows, self.d_model, columns.clone())?;
-                let context = HeadMut::new(&mut context[at..], rows, self.d_model, columns)?;
+                let (queries, keys, values, columns) = heads(at, key_at, 0, rows, head)?;
+                let context = HeadMut::new(context, rows, self.d_model, columns)?;
+                let cells = rows * positions;
+                let at = (pass * self.heads + head) * cells;
+                let (scores, weights) = (&mut scores[at..][..cells], &mut weights[at..][..cells]);
                 let kernels = kernels();
-                with_attention_scratch(|scratch| match &mut recording {
-                    None => {
-                        kernels.attention(queries, keys, values, allowed, scale, context, scratch)
-                    }
-                    Some((scores, weights)) => {
-                        let cells = rows * key_value.positions;
-                        let at = (pass * self.heads + head) * cells;
-                        let (scores, weights) =
-                            (&mut scores[at..][..cells], &mut weights[at..][..cells]);
-                        kernels.attention_scores(queries, keys, scale, scores, scratch)?;
-                        weights.copy_from_slice(scores);
-                        kernels.softmax_rows(weights, key_value.positions, allowed)?;
-                        kernels.attention_context(weights, values, context, scratch)
-                    }
+                with_attention_scratch(|scratch| {
+                    kernels.attention_scores(queries, keys, scale, scores, scratch)?;
+                    weights.copy_from_slice(scores);
+                    kernels.softmax_rows(weights, positions, allowed)?;
+                    kernels.attention_context(weights, values, context, scratch)
                 })?;
             }
         }
@@ -144,4 +173,23 @@ impl MultiHeadAttention {
         let context = Tensor::from_vec(context, queries.shape(), &Device::Cpu)?;
         self.output.forward(&context)
     }
+}
+
+/// Query rows that a thread takes at least: what it does once for them, laying out keys and values, is a small part.
+const LEAST_ROWS: usize = 16;
+
+/// Cuts `context`, rows of `width` values, into `count` parts, each with the number of its first row. All but the last
+/// are whole tiles of four rows, so that a row's value doesn't depend on how many threads there are.
+fn row_parts(context: &mut [f32], width: usize, count: usize) -> Vec<(usize, &mut [f32])> {
+    let tiles = context.len() / width / 4;
+    let mut parts = Vec::with_capacity(count);
+    let (mut row, mut rest) = (0, context);
+    for i in 1..count {
+        let end = i * tiles / count * 4;
+        let (part, after) = rest.split_at_mut((end - row) * width);
+        parts.push((row, part));
+        (row, rest) = (end, after);
+    }
+    parts.push((row, rest));
+    parts
 }

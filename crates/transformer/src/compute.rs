@@ -4,7 +4,10 @@ use std::cell::RefCell;
 use std::ops::{Deref, Range};
 
 use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Storage, StorageRef, Tensor};
-use unmask_kernels::{Activation, AttentionScratch, Epilogue, KernelError, PackedMatrix, Scratch};
+use unmask_kernels::{
+    Activation, AttentionScratch, Epilogue, KernelError, OutColumns, PANEL, PackedMatrix, Scratch,
+};
+use unmask_threads as threads;
 
 pub(crate) use unmask_kernels::{Head, HeadMut, Kernels, TopK};
 
@@ -81,8 +84,50 @@ pub(crate) fn matmul(
         activation,
         residual: None,
     };
-    GEMM.with_borrow_mut(|scratch| kernels().gemm(&x, weights, &mut out, epilogue, scratch))?;
+    GEMM.with_borrow_mut(|scratch| -> Result<()> {
+        let kernels = kernels();
+        kernels.quantize(&x, weights, scratch)?;
+        let (rows, columns) = (scratch.rows(), weights.n());
+        let parts = parts(rows * columns * weights.k(), columns, PANEL);
+        let out = OutColumns::new(&mut out, rows, columns)?;
+        threads::each(split(out, parts), |mut part| {
+            kernels.gemm_columns(scratch, weights, &mut part, epilogue)
+        })?;
+        Ok(())
+    })?;
     Ok(Tensor::from_vec(out, shape, &Device::Cpu)?)
+}
+
+/// How many multiply-accumulates are worth a part of their own: some ten microseconds, several times what it takes to
+/// hand them over.
+const WORK: usize = 1 << 19;
+
+/// Parts for each thread: when one is held up, others take what it would have done.
+const PARTS_PER_THREAD: usize = 3;
+
+/// Into how many parts to cut a loop over `length` of `work` multiply-accumulates in all, where a part has at least
+/// `least` of the length.
+pub(crate) fn parts(work: usize, length: usize, least: usize) -> usize {
+    let threads = threads::count();
+    match threads {
+        1 => 1,
+        _ => (work / WORK)
+            .min(length / least)
+            .clamp(1, PARTS_PER_THREAD * threads),
+    }
+}
+
+/// `count` ranges of columns of about the same size, each a multiple of [`PANEL`] but the last.
+fn split(mut out: OutColumns<'_>, count: usize) -> Vec<OutColumns<'_>> {
+    let panels = out.range().len().div_ceil(PANEL);
+    let mut parts = Vec::with_capacity(count);
+    for i in 1..count {
+        let (part, rest) = out.split_at(i * panels / count * PANEL);
+        parts.push(part);
+        out = rest;
+    }
+    parts.push(out);
+    parts
 }
 
 /// The `count` highest of `x · wᵀ + bias` in each row of `x` `[m, k]`.

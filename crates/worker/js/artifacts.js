@@ -18,13 +18,19 @@ const RELAXED = new Uint8Array([
   ...[10, 15, 1, 13, 0, 0x41, 1, 0xfd, 0x0f, 0x41, 2, 0xfd, 0x0f, 0xfd, 0x80, 2, 0x0b],
 ]);
 
+/** Whether threads may share memory here, and there are cores for them. `waitAsync` is how futures wake in such a build. */
+function threads(isolated) {
+  return isolated && navigator.hardwareConcurrency > 1 && typeof Atomics.waitAsync === "function";
+}
+
 // Fastest first. Those that the build makes are in ARTIFACTS of xtask/src/build.rs; the folders bear the names.
 const ARTIFACTS = [
+  { name: "threads", runs: (isolated) => threads(isolated) && WebAssembly.validate(RELAXED) },
   { name: "relaxed", runs: () => WebAssembly.validate(RELAXED) },
   { name: "simd128", runs: () => WebAssembly.validate(SIMD128) },
 ];
 
-/** The artifact with the `forced` name, or else the fastest that runs here; undefined where there is none. */
-export function choose(forced) {
-  return ARTIFACTS.find(({ name, runs }) => (forced ? name === forced : runs()));
+/** The names of those that run here, or in a page that is `isolated`, fastest first; of `forced` alone, if it is given. */
+export function usable(forced, isolated = globalThis.crossOriginIsolated) {
+  return ARTIFACTS.filter(({ name, runs }) => (!forced || name === forced) && runs(isolated)).map(({ name }) => name);
 }

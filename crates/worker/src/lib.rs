@@ -24,6 +24,20 @@ use web_sys::MessageEvent;
 
 use engine::Engine;
 
+/// Takes parts of the engine's loops, for ever: what a helper's worker runs in the same memory.
+#[cfg(feature = "threads")]
+#[wasm_bindgen]
+pub fn help() {
+    unmask_threads::help()
+}
+
+/// What a helper's worker says before it traps for want of memory.
+#[cfg(feature = "threads")]
+#[wasm_bindgen]
+pub fn abandon() {
+    unmask_threads::abandon();
+}
+
 /// Begins to listen, and says so. `artifact` is the name of the build that runs; `candle` lets candle multiply with
 /// quantized weights, to be compared with.
 #[wasm_bindgen]
@@ -32,6 +46,11 @@ pub fn start(artifact: String, candle: bool) {
         model::MATMUL.set(MatMul::Candle);
     }
     panic::set_hook(Box::new(|info| {
+        // A helper has nobody to tell but the thread that waits for it, which tells the page.
+        #[cfg(feature = "threads")]
+        if unmask_threads::abandon() {
+            return;
+        }
         messages::post(&Event::Crashed {
             error: ErrorBody {
                 code: ErrorCode::Engine,
