@@ -4,7 +4,7 @@ use candle_core::{Device, Tensor};
 
 use crate::capture::{AttentionKind, AttentionRecord, Capture};
 use crate::compute::{Head, HeadMut, kernels, values, with_attention_scratch};
-use crate::{AttentionMask, Error, Linear, Result};
+use crate::{AttentionMask, Error, LayerHeadsOff, Linear, Result};
 
 /// Keys and values as the projection writes them: heads lie side by side in a row, and are never moved.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub struct AttentionInput<'a> {
     pub key_value: &'a KeyValue,
     /// `[queries, keys]`.
     pub mask: &'a AttentionMask,
+    /// Heads that contribute nothing; what they would have looked at is recorded all the same.
+    pub heads_off: LayerHeadsOff<'a>,
     /// Where to record, and under which kind and layer.
     pub capture: Option<(&'a mut Capture, AttentionKind, usize)>,
 }
@@ -76,6 +78,7 @@ impl MultiHeadAttention {
             hidden_states,
             key_value,
             mask,
+            heads_off,
             capture,
         } = input;
         let queries = self.query.forward(hidden_states)?;
@@ -104,6 +107,10 @@ impl MultiHeadAttention {
             let at = pass * rows * self.d_model;
             let key_at = if shared { 0 } else { pass * key_rows * width };
             for head in 0..self.heads {
+                let off = heads_off.contains(head);
+                if off && recording.is_none() {
+                    continue; // its part of the context stays zero
+                }
                 let columns = head * head_dim..(head + 1) * head_dim;
                 let value_columns = self.d_model + columns.start..self.d_model + columns.end;
                 let keys =
@@ -124,7 +131,10 @@ impl MultiHeadAttention {
                         kernels.attention_scores(queries, keys, scale, scores, scratch)?;
                         weights.copy_from_slice(scores);
                         kernels.softmax_rows(weights, key_value.positions, allowed)?;
-                        kernels.attention_context(weights, values, context, scratch)
+                        match off {
+                            true => Ok(()),
+                            false => kernels.attention_context(weights, values, context, scratch),
+                        }
                     }
                 })?;
             }
