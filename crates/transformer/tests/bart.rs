@@ -413,6 +413,7 @@ fn each_of_the_three_masks_can_be_replaced() {
         encoder: only_first(source, source),
         decoder: MaskPattern::Window { radius: 0 },
         cross: only_first(6, source),
+        ..MaskPatterns::default()
     };
     let maps = attend(&bart, text, None, &options, &masks).unwrap();
     for (maps, seen) in [
