@@ -403,7 +403,7 @@ fn a_head_that_is_off_is_a_head_whose_slice_of_the_output_projection_is_zero() {
         let encoding = pair(&bert);
         let (hidden, heads) = (bert.config.hidden_size, bert.config.num_attention_heads);
         let mask = MaskPattern::Causal;
-        let run = |bert: &Bert, off: &HeadsOff, capture| {
+        let run = |bert: &Bert, off: &HeadsOff, capture: Option<&mut Capture>| {
             let attending = Attending {
                 mask: &mask,
                 heads_off: off,
