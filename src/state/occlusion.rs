@@ -4,6 +4,8 @@ use super::sentence::{MASK, words};
 
 /// Words that are hidden in turn: each costs a reading of the whole text.
 pub const MOST: usize = 48;
+/// Five points: bars are not blown up beyond this, so that next to nothing looks like it.
+const SMALL: i32 = 50;
 
 /// The text's first [`MOST`] words, each with the text in which it is hidden. Masks that stand there already are left out.
 pub fn occluded(text: &str) -> Vec<(String, String)> {
@@ -56,10 +58,10 @@ impl Occlusion {
         (self.change(least) < 0).then_some(least)
     }
 
-    /// The largest change of all, in tenths of percentage points; at least 1.
-    pub fn largest(&self) -> i32 {
+    /// What fills a bar, in tenths of percentage points: the largest change, but not less than [`SMALL`].
+    pub fn scale(&self) -> i32 {
         let changes = self.words.iter().map(|word| self.change(word).abs());
-        changes.fold(1, i32::max)
+        changes.fold(SMALL, i32::max)
     }
 }
 
@@ -100,7 +102,7 @@ mod tests {
             words: vec![word("not", 0.95), word("warm", 0.55), word("film", 0.9)],
         };
         assert_eq!(occlusion.mainstay().unwrap().word, "warm");
-        assert_eq!(occlusion.largest(), 350);
+        assert_eq!(occlusion.scale(), 350);
         let changes: Vec<String> = occlusion
             .words
             .iter()
@@ -108,6 +110,6 @@ mod tests {
             .collect();
         assert_eq!(changes, ["+5.0", "−35.0", "±0.0"]);
         occlusion.words.truncate(1);
-        assert_eq!(occlusion.mainstay(), None);
+        assert_eq!((occlusion.mainstay(), occlusion.scale()), (None, 50));
     }
 }

@@ -6,7 +6,7 @@ mod common;
 use std::path::PathBuf;
 
 use candle_core::quantized::GgmlDType;
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use common::{Checkpoint, assert_close, goldens, max_difference, read_json, read_tensors};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -487,9 +487,8 @@ fn a_head_that_is_off_is_a_zero_slice_of_its_output_projection_in_each_of_the_th
         let width = bart.config.d_model / bart.config.encoder_attention_heads;
         let keep = (0..bart.config.d_model).map(|at| f32::from(u8::from(at / width != 1)));
         let keep = Tensor::from_vec(keep.collect(), (1, bart.config.d_model), &Device::Cpu);
-        let zeroed = without.tensors[&name]
-            .broadcast_mul(&keep.unwrap())
-            .unwrap();
+        let weight = without.tensors[&name].to_dtype(DType::F32).unwrap();
+        let zeroed = weight.broadcast_mul(&keep.unwrap()).unwrap();
         without.tensors.insert(name, zeroed);
         let without = Bart::new(without.model(GgmlDType::F32)).unwrap();
         let expected = states(&without, &MaskPatterns::default(), false);

@@ -83,11 +83,11 @@ fn show(place: &El, occlusion: &Occlusion) {
         ),
     };
     place.append(p("note", &summary).attr("aria-live", "polite"));
-    let largest = occlusion.largest() as f32;
+    let scale = occlusion.scale() as f32;
     let list = el("ol").class("occluded").attr("aria-hidden", "true");
     for word in &occlusion.words {
         let change = occlusion.change(word);
-        let height = (change.abs() as f32 / largest * 100.0).round() as u32;
+        let height = (change.abs() as f32 / scale * 100.0).round() as u32;
         let class = if change < 0 { "holds" } else { "hinders" };
         list.append(
             el("li").class(class).children([
