@@ -165,7 +165,7 @@ enum Saying<'m> {
     Target {
         read: Vec<u32>,
         cache: KvCache,
-        masks: MaskPatterns,
+        masks: Box<MaskPatterns>,
     },
     /// It chooses them.
     Generated(Box<Generation<'m>>),
@@ -201,7 +201,7 @@ impl<'m> BartAttending<'m> {
                 Saying::Target {
                     read,
                     cache: bart.cache(&encoded)?,
-                    masks: masks.clone(),
+                    masks: Box::new(masks.clone()),
                 }
             }
         };
