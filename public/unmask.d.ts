@@ -161,10 +161,24 @@ export interface MaskSpec {
   cross?: MaskPattern;
 }
 
+/** Where an attention head is, counted from 0. */
+export interface HeadPlace {
+  layer: number;
+  head: number;
+}
+
+/** Heads that are turned off: what they gather is not passed on. BERT has an encoder only. */
+export interface HeadsOff {
+  encoder?: HeadPlace[];
+  decoder?: HeadPlace[];
+  cross?: HeadPlace[];
+}
+
 export interface FillMaskOptions extends Cancellable {
   /** Candidates for each mask. */
   topK?: number;
   mask?: MaskSpec;
+  headsOff?: HeadsOff;
 }
 
 export interface ClassifyOptions extends Cancellable {
@@ -174,6 +188,8 @@ export interface ClassifyOptions extends Cancellable {
   pair?: string;
   /** Your own labels: zero-shot, by a head that knows entailment. */
   labels?: string[];
+  /** With `labels`: the sentence that the text should entail, with `{}` in the label's place. "This example is {}." unless given. */
+  hypothesis?: string;
 }
 
 export interface LabelOptions extends Cancellable {
@@ -208,6 +224,7 @@ export interface GenerateOptions extends Cancellable {
   earlyStopping?: boolean;
   /** How many alternatives each step reports. */
   alternatives?: number;
+  headsOff?: HeadsOff;
 }
 
 /** One generated token. */
@@ -255,6 +272,24 @@ export interface AttentionOptions extends Cancellable {
   /** BART: one of its tasks. */
   task?: string;
   mask?: MaskSpec;
+  /** They are recorded as they would look if they were on; the layers behind see what they leave out. */
+  headsOff?: HeadsOff;
+}
+
+export interface HiddenStatesOptions extends Cancellable {
+  /** A second segment. */
+  pair?: string;
+}
+
+/** Every token's vector before the first layer and behind each. */
+export interface HiddenStates {
+  tokens: Token[];
+  /** One more than there are layers. */
+  states: number;
+  dimensions: number;
+  /** `[state, token, dimension]`, row-major. */
+  values: Float32Array;
+  truncation?: Truncation;
 }
 
 /** One kind of attention in every layer and head. */
@@ -318,6 +353,9 @@ export class Unmask {
 
   /** Mean-pooled over real tokens, normalised; one for each text. */
   embed(texts: readonly string[], options?: Cancellable): Promise<Float32Array[]>;
+
+  /** BERT: what each layer has made of each token. */
+  hiddenStates(text: string, options?: HiddenStatesOptions): Promise<HiddenStates>;
 
   /** One step a token. Leaving the loop stops the engine; the iterator's return value is the whole generation. */
   generate(text: string, options?: GenerateOptions): AsyncGenerator<Step, Generation, void>;

@@ -43,7 +43,7 @@ export class Unmask {
   }
 
   async fillMask(text, options) {
-    const { signal, ...controls } = pick(options, ["topK", "mask", "signal"]);
+    const { signal, ...controls } = pick(options, ["topK", "mask", "headsOff", "signal"]);
     const request = { kind: "fillMask", text: asText(text), ...controls };
     const { masks, truncation } = await this.#ask(request, { signal });
     return list(masks, truncation);
@@ -57,7 +57,7 @@ export class Unmask {
   }
 
   async classify(text, options) {
-    const { signal, ...controls } = pick(options, ["head", "pair", "labels", "signal"]);
+    const { signal, ...controls } = pick(options, ["head", "pair", "labels", "hypothesis", "signal"]);
     const request = { kind: "classify", text: asText(text), ...controls };
     const { labels, truncation } = await this.#ask(request, { signal });
     return list(labels, truncation);
@@ -83,9 +83,16 @@ export class Unmask {
     return request.texts.map((_, i) => values.slice(i * dimensions, (i + 1) * dimensions));
   }
 
+  async hiddenStates(text, options) {
+    const { signal, ...controls } = pick(options, ["pair", "signal"]);
+    const request = { kind: "hiddenStates", text: asText(text), ...controls };
+    const { tokens, states, dimensions, values, truncation } = await this.#ask(request, { signal });
+    return { tokens, states, dimensions, values, ...(truncation && { truncation }) };
+  }
+
   async *generate(text, options) {
-    const { signal, ...controls } = pick(options, GENERATE);
-    const request = { kind: "generate", text: asText(text), options: controls };
+    const { signal, headsOff, ...controls } = pick(options, GENERATE);
+    const request = { kind: "generate", text: asText(text), options: controls, headsOff };
     const stop = new AbortController();
     const abort = () => stop.abort();
     if (signal?.aborted) abort();
@@ -116,13 +123,13 @@ export class Unmask {
   }
 
   async complete(text, options) {
-    const { signal, ...controls } = pick(options, GENERATE);
-    const request = { kind: "generate", text: asText(text), options: controls };
+    const { signal, headsOff, ...controls } = pick(options, GENERATE);
+    const request = { kind: "generate", text: asText(text), options: controls, headsOff };
     return (await this.#ask(request, { signal })).generation;
   }
 
   async attention(text, options) {
-    const { signal, ...controls } = pick(options, ["pair", "target", "task", "mask", "signal"]);
+    const { signal, ...controls } = pick(options, ["pair", "target", "task", "mask", "headsOff", "signal"]);
     const request = { kind: "attention", text: asText(text), ...controls };
     const { encoder, decoder, cross, truncation } = await this.#ask(request, { signal });
     const attentions = decoder ? { encoder, decoder, cross } : { encoder };
@@ -445,6 +452,17 @@ function asMaskSpec(value, name) {
   });
 }
 
+function asHeadsOff(value, name) {
+  mustBe(typeof value === "object", name, "an object of lists of heads");
+  return mapDefined(value, ["encoder", "decoder", "cross"], (heads, part) => {
+    mustBe(Array.isArray(heads), part, "an array of { layer, head }");
+    return heads.map((place) => {
+      mustBe(typeof place === "object" && place !== null, `A head of ${part}`, "an object { layer, head }");
+      return { layer: asCount(place.layer, "layer"), head: asCount(place.head, "head") };
+    });
+  });
+}
+
 const OPTIONS = {
   onProgress: asFunction,
   signal: asSignal,
@@ -454,7 +472,9 @@ const OPTIONS = {
   target: asText,
   task: asText,
   labels: asTexts,
+  hypothesis: asText,
   mask: asMaskSpec,
+  headsOff: asHeadsOff,
   numBeams: asCount,
   maxNewTokens: asCount,
   minNewTokens: asCount,
@@ -473,7 +493,7 @@ const LOAD = ["onProgress", "signal", "quantization"];
 
 const GENERATE = [
   "task", "numBeams", "maxNewTokens", "minNewTokens", "temperature", "topK", "topP", "seed",
-  "noRepeatNgramSize", "repetitionPenalty", "lengthPenalty", "earlyStopping", "alternatives", "signal",
+  "noRepeatNgramSize", "repetitionPenalty", "lengthPenalty", "earlyStopping", "alternatives", "headsOff", "signal",
 ];
 
 function optional(value, check, name) {

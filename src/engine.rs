@@ -5,8 +5,8 @@ use std::rc::Rc;
 use js_sys::{Array, Float32Array, Uint8Array};
 use unmask_protocol::{
     Answer, AttentionHeader, Beam, Candidate, ErrorBody, ErrorCode, FilledMask, GenerateOptions,
-    GeneratedToken, HeadInfo, LabelScore, LabelSpan, MaskPattern, ModelInfo, Phase, Progress, Step,
-    Token, Truncation,
+    GeneratedToken, HeadInfo, HeadPlace, HeadsOff, LabelScore, LabelSpan, MaskPattern, ModelInfo,
+    Phase, Progress, Step, Token, Truncation,
 };
 use wasm_bindgen::prelude::*;
 use web_sys::{AbortController, AbortSignal};
@@ -134,6 +134,7 @@ pub struct Model {
     handle: Handle,
     /// What it is and can do.
     pub info: Rc<ModelInfo>,
+    heads_off: Option<Rc<HeadsOff>>,
 }
 
 impl Model {
@@ -156,7 +157,21 @@ impl Model {
         Ok(Self {
             handle,
             info: Rc::new(info),
+            heads_off: None,
         })
+    }
+
+    /// The same model, filling masks, writing and attending without some of its heads.
+    pub fn without(&self, heads: HeadsOff) -> Self {
+        Self {
+            heads_off: Some(Rc::new(heads)),
+            ..self.clone()
+        }
+    }
+
+    /// A call's options, with the signal that stops it and the heads that are off.
+    fn options(&self, signal: Option<AbortSignal>) -> Writer {
+        options(signal).set("headsOff", self.heads_off.as_deref().map(heads_off))
     }
 
     /// What the engine is told about how `text` may be read; none leaves the model's own mask.
@@ -183,7 +198,8 @@ impl Model {
         mask: Option<&MaskPattern>,
         signal: Option<AbortSignal>,
     ) -> Outcome<Read<Vec<FilledMask>>> {
-        let options = options(signal)
+        let options = self
+            .options(signal)
             .count("topK", Some(top_k))
             .set("mask", mask.map(encoder_mask));
         let answer = self.handle.fill_mask(text, &options.done()).await;
@@ -206,21 +222,22 @@ impl Model {
         understood(Reader(answer.map_err(failure)?).float("isNext"))
     }
 
-    /// Labels of `text` by the classification head `head`, highest first; with `labels`, those instead of the
-    /// head's own.
+    /// Labels of `text` by the classification head `head`, highest first; with `own`, labels and the hypothesis
+    /// in which each takes the place of `{}`, those instead of the head's.
     pub async fn classify(
         &self,
         text: &str,
         pair: Option<&str>,
         head: &str,
-        labels: Option<&[String]>,
+        own: Option<(&[String], &str)>,
         signal: Option<AbortSignal>,
     ) -> Outcome<Vec<LabelScore>> {
-        let labels = labels.map(|labels| labels.iter().map(JsValue::from).collect::<Array>());
+        let labels = own.map(|(labels, _)| labels.iter().map(JsValue::from).collect::<Array>());
         let options = options(signal)
             .text("head", Some(head))
             .text("pair", pair)
-            .set("labels", labels);
+            .set("labels", labels)
+            .text("hypothesis", own.map(|(_, hypothesis)| hypothesis));
         let answer = self.handle.classify(text, &options.done()).await;
         understood(each(&Reader(answer.map_err(failure)?), |item| {
             Ok(LabelScore {
@@ -284,7 +301,8 @@ impl Model {
                 on_step(step);
             }
         });
-        let options = options(signal)
+        let options = self
+            .options(signal)
             .text("task", controls.task.as_deref())
             .count("numBeams", controls.num_beams)
             .count("maxNewTokens", controls.max_new_tokens)
@@ -307,7 +325,8 @@ impl Model {
         mask: Option<&MaskPattern>,
         signal: Option<AbortSignal>,
     ) -> Outcome<Attentions> {
-        let options = options(signal)
+        let options = self
+            .options(signal)
             .text("target", target)
             .text("task", task)
             .set("mask", mask.map(encoder_mask));
@@ -327,6 +346,21 @@ impl Model {
 /// A call's options, with the signal that stops it.
 fn options(signal: Option<AbortSignal>) -> Writer {
     Writer::new().set("signal", signal)
+}
+
+fn heads_off(off: &HeadsOff) -> JsValue {
+    let list = |places: &[HeadPlace]| {
+        let place = |place: &HeadPlace| {
+            let writer = Writer::new().count("layer", Some(place.layer));
+            writer.count("head", Some(place.head)).done()
+        };
+        places.iter().map(place).collect::<Array>()
+    };
+    Writer::new()
+        .set("encoder", Some(list(&off.encoder)))
+        .set("decoder", Some(list(&off.decoder)))
+        .set("cross", Some(list(&off.cross)))
+        .done()
 }
 
 fn encoder_mask(pattern: &MaskPattern) -> JsValue {

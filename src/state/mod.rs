@@ -1,5 +1,6 @@
 //! What the page knows, apart from how it looks: plain Rust, tested natively.
 
+pub mod ablation;
 pub mod attention;
 pub mod catalogue;
 pub mod compare;
@@ -12,6 +13,7 @@ pub mod habits;
 pub mod links;
 pub mod marked;
 pub mod noise;
+pub mod occlusion;
 pub mod ramp;
 pub mod repair;
 pub mod sentence;

@@ -1,6 +1,7 @@
 //! Attention from overview to detail: every layer and head as a thumbnail, one head in its three stages, and the same
 //! head as lines between two rows of tokens.
 
+use super::ablation::ablation;
 use super::app::heading;
 use super::choice::{choice, toggle};
 use super::lines::lines;
@@ -102,6 +103,7 @@ pub fn attention_panel(page: Page) -> El {
                     overview(page),
                     el("div").class("head-detail").children([
                         stages(page),
+                        ablation(page),
                         el("h3").text("The same head as lines"),
                         lines_controls,
                         lines(page),

@@ -1,5 +1,6 @@
 //! How the page looks: one file per component.
 
+mod ablation;
 pub mod app;
 mod attention_panel;
 mod bart_panel;

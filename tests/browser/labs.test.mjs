@@ -71,3 +71,85 @@ readerTest("each cell of the table leads to the panel that shows it", async ({ p
     assert.ok(focused.seen, words);
   }
 });
+
+readerTest("a head that is turned off changes what BERT and BART put out, by what the engine computes without it", async (reader) => {
+  const { page } = reader;
+  const panel = page.locator(".ablation");
+  const shares = (column) => panel.locator(`tbody tr td:nth-of-type(${column})`).evaluateAll((cells) => cells.map((cell) => Number(cell.dataset.probability)));
+  const done = () => page.waitForFunction(() => {
+    const { ariaBusy, dataset } = document.querySelector(".ablation");
+    return ariaBusy === "false" && dataset.off !== "0" && document.querySelector(".consequence").childElementCount > 0;
+  });
+  const { layer, head } = await page.locator(".overview").evaluate((figure) => ({ ...figure.dataset }));
+  await panel.getByLabel("turn this head off").check();
+  await done();
+  const expected = await page.evaluate(async (place) => {
+    const { Unmask } = await import(document.getElementById("client").href);
+    const model = await Unmask.load("bert");
+    const text = "I want to [MASK] to the beach with you.";
+    const [[before], [after]] = [await model.fillMask(text, { topK: 3 }), await model.fillMask(text, { topK: 200, headsOff: { encoder: [place] } })];
+    return before.candidates.map(({ id, probability }) => [probability, after.candidates.find((one) => one.id === id).probability]);
+  }, { layer: layer - 1, head: head - 1 });
+  const close = (found, wanted) => wanted.forEach((share, i) => assert.ok(Math.abs(found[i] - share) < 1e-6, `${found} is not ${wanted}`));
+  close(await shares(1), expected.map(([before]) => before));
+  close(await shares(2), expected.map(([, after]) => after));
+  assert.ok(Math.abs(expected[0][0] - expected[0][1]) > 1e-4, `the head does something: ${expected}`);
+  assert.match(await panel.locator(".verdict-line").innerText(), /without this one head/);
+  assert.ok((await reader.candidates()).some(({ text }) => text === "go"), "the rest of the page keeps it on");
+
+  // Every head of a layer of BART's cross-attention: the source is out of that layer's sight.
+  await panel.getByRole("button", { name: "Turn all on again" }).click();
+  assert.equal(await panel.locator("table").count(), 0);
+  const attention = page.getByRole("region", { name: "Every layer, every head" });
+  await reader.choose(attention, "BART’s cross-attention");
+  await panel.getByLabel("turn this head off").check();
+  await panel.locator("[data-written=after]").waitFor();
+  assert.equal(await panel.locator("[data-written=before] output").innerText(), await reader.bart.locator("output").innerText());
+  const whole = (name) => panel.locator(`[data-written=${name}]`).getAttribute("data-probability").then(Number);
+  assert.notEqual(await whole("before"), await whole("after"));
+});
+
+readerTest("hiding each word in turn tells which of them a label rests on", async (reader) => {
+  const { page } = reader;
+  const panel = page.getByRole("article", { name: "sentiment" });
+  const text = "The film is warm, funny and beautifully acted.";
+  await panel.getByLabel(/hide each word in turn/).check();
+  await panel.locator(".occluded li").nth(7).waitFor();
+  const expected = await page.evaluate(async (text) => {
+    const { Unmask } = await import(document.getElementById("client").href);
+    const model = await Unmask.load("bert");
+    const [{ label, probability }] = await model.classify(text, { head: "sentiment" });
+    const shares = [];
+    for (const word of text.match(/\w+/g)) {
+      const labels = await model.classify(text.replace(word, "[MASK]"), { head: "sentiment" });
+      shares.push(labels.find((one) => one.label === label).probability);
+    }
+    return { label, probability, shares };
+  }, text);
+  assert.equal(expected.label, "positive");
+  const found = await panel.locator(".occlusion tbody tr").evaluateAll((rows) => rows.map((row) => [row.querySelector("th").textContent, Number(row.dataset.probability)]));
+  assert.deepEqual(found.map(([word]) => word), text.match(/\w+/g));
+  found.forEach(([word, share], i) => assert.ok(Math.abs(share - expected.shares[i]) < 1e-6, `${word}: ${share}`));
+  const least = found.reduce((least, next) => (next[1] < least[1] ? next : least));
+  await panel.getByText(`It loses most without “${least[0]}”`).waitFor();
+  await panel.getByText("Word by word, as a table").click();
+  assert.equal(await panel.getByRole("row").count(), 9);
+  await panel.getByLabel("Text").fill("Dull.");
+  await panel.getByText(/“negative” has \d+%/).waitFor();
+  assert.deepEqual(await panel.locator(".occluded .token").allInnerTexts(), ["Dull"]);
+});
+
+readerTest("labels that the reader types are judged by entailment", async (reader) => {
+  const panel = reader.page.getByRole("article", { name: "Labels of your own" });
+  const labels = async () => {
+    const rows = await panel.locator(".candidates li").evaluateAll((rows) => rows.map((row) => [row.querySelector(".candidate").textContent, Number(row.dataset.probability)]));
+    const sum = rows.reduce((sum, [, share]) => sum + share, 0);
+    assert.ok(Math.abs(sum - 1) < 1e-4);
+    return rows.map(([label]) => label);
+  };
+  await panel.locator(".candidates li").nth(2).waitFor();
+  assert.equal((await labels())[0], "sport");
+  await panel.getByLabel(/^Labels/).fill("music, sport , , music,weather");
+  await panel.locator(".candidates li").getByText("weather").waitFor();
+  assert.deepEqual((await labels()).sort(), ["music", "sport", "weather"]);
+});

@@ -58,6 +58,9 @@ pub enum Request {
         /// Replaces the padding-only mask.
         #[serde(default)]
         mask: Option<MaskSpec>,
+        /// Heads that are turned off.
+        #[serde(default)]
+        heads_off: Option<HeadsOff>,
     },
     /// Does `b` follow `a`? Answers `NextSentence`.
     NextSentence {
@@ -83,6 +86,9 @@ pub enum Request {
         /// The reader's own labels: each becomes a hypothesis for the entailment head.
         #[serde(default)]
         labels: Option<Vec<String>>,
+        /// With `labels`: the sentence in which each takes the place of `{}`.
+        #[serde(default)]
+        hypothesis: Option<String>,
     },
     /// Token classification. Answers `Spans`.
     Label {
@@ -113,6 +119,16 @@ pub enum Request {
         /// The texts.
         texts: Vec<String>,
     },
+    /// Every token's vector before the first layer and behind each. Answers `HiddenStates`.
+    HiddenStates {
+        /// Handle of the model.
+        model: u32,
+        /// The text.
+        text: String,
+        /// A second segment.
+        #[serde(default)]
+        pair: Option<String>,
+    },
     /// Sequence to sequence. Answers `Step` events, then `Generated`.
     Generate {
         /// Handle of the model.
@@ -122,6 +138,9 @@ pub enum Request {
         /// Decoding controls.
         #[serde(default)]
         options: GenerateOptions,
+        /// Heads that are turned off.
+        #[serde(default)]
+        heads_off: Option<HeadsOff>,
     },
     /// Masks, scores and weights of every layer and head. Answers `Attention`.
     Attention {
@@ -141,6 +160,9 @@ pub enum Request {
         /// Masks that replace the model's own.
         #[serde(default)]
         mask: Option<MaskSpec>,
+        /// Heads that are turned off; they are recorded as they would look if they were on.
+        #[serde(default)]
+        heads_off: Option<HeadsOff>,
     },
 }
 
@@ -184,6 +206,28 @@ pub struct MaskSpec {
     pub decoder: Option<MaskPattern>,
     /// Cross-attention: rows are decoder positions, columns encoder positions.
     pub cross: Option<MaskPattern>,
+}
+
+/// Heads whose output is zero, in each of a model's attentions; BERT has an encoder only.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct HeadsOff {
+    /// Of encoder self-attention.
+    pub encoder: Vec<HeadPlace>,
+    /// Of decoder self-attention.
+    pub decoder: Vec<HeadPlace>,
+    /// Of cross-attention.
+    pub cross: Vec<HeadPlace>,
+}
+
+/// Where a head is; both count from 0.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeadPlace {
+    /// Its layer.
+    pub layer: usize,
+    /// Which of the layer's heads.
+    pub head: usize,
 }
 
 /// One attention mask, by rule or cell by cell.

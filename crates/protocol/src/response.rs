@@ -114,6 +114,17 @@ pub enum Reply {
         /// Width of each embedding.
         dimensions: usize,
     },
+    /// To `HiddenStates`; the values travel as one `Float32Array` `[states, tokens, dimensions]` beside the message.
+    HiddenStates {
+        /// The tokens.
+        tokens: Vec<Token>,
+        /// One before the first layer, and one behind each.
+        states: usize,
+        /// Width of each vector.
+        dimensions: usize,
+        /// Set where the text was longer than the model reads.
+        truncation: Option<Truncation>,
+    },
     /// To `Generate`.
     Generated {
         /// The whole output.

@@ -6,7 +6,7 @@ use crate::capture::{AttentionKind, AttentionRecord, Capture};
 use unmask_threads as threads;
 
 use crate::compute::{Head, HeadMut, kernels, parts, values, with_attention_scratch};
-use crate::{AttentionMask, Error, Linear, Result};
+use crate::{AttentionMask, Error, LayerHeadsOff, Linear, Result};
 
 /// Keys and values as the projection writes them: heads lie side by side in a row, and are never moved.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub struct AttentionInput<'a> {
     pub key_value: &'a KeyValue,
     /// `[queries, keys]`.
     pub mask: &'a AttentionMask,
+    /// Heads that contribute nothing; what they would have looked at is recorded all the same.
+    pub heads_off: LayerHeadsOff<'a>,
     /// Where to record, and under which kind and layer.
     pub capture: Option<(&'a mut Capture, AttentionKind, usize)>,
 }
@@ -78,6 +80,7 @@ impl MultiHeadAttention {
             hidden_states,
             key_value,
             mask,
+            heads_off,
             capture,
         } = input;
         let queries = self.query.forward(hidden_states)?;
@@ -131,7 +134,8 @@ impl MultiHeadAttention {
                 threads::each(parts, |(row, context)| {
                     let rows = context.len() / self.d_model;
                     let allowed = allowed.map(|all| &all[row * positions..][..rows * positions]);
-                    for head in 0..self.heads {
+                    // What a head that is off would have written stays zero.
+                    for head in (0..self.heads).filter(|&head| !heads_off.contains(head)) {
                         let (queries, keys, values, columns) = heads(at, key_at, row, rows, head)?;
                         let context = HeadMut::new(context, rows, self.d_model, columns)?;
                         with_attention_scratch(|scratch| {
@@ -154,7 +158,10 @@ impl MultiHeadAttention {
                     kernels.attention_scores(queries, keys, scale, scores, scratch)?;
                     weights.copy_from_slice(scores);
                     kernels.softmax_rows(weights, positions, allowed)?;
-                    kernels.attention_context(weights, values, context, scratch)
+                    match heads_off.contains(head) {
+                        true => Ok(()),
+                        false => kernels.attention_context(weights, values, context, scratch),
+                    }
                 })?;
             }
         }

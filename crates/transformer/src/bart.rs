@@ -8,9 +8,9 @@ use serde::Deserialize;
 
 use crate::generation::{GenerationConfig, TokenIds};
 use crate::{
-    Activation, AttentionInput, AttentionKind, AttentionMask, Capture, Embedding, Error, HeadKind,
-    HeadSpec, KvCache, LayerNorm, Linear, MaskPattern, ModelFile, MultiHeadAttention, Result,
-    TaskSpec, Tokenizer, Weights,
+    Activation, Attending, AttentionInput, AttentionKind, AttentionMask, Capture, Embedding, Error,
+    HeadKind, HeadSpec, HeadsOff, KvCache, LayerNorm, Linear, MaskPattern, ModelFile,
+    MultiHeadAttention, Result, TaskSpec, Tokenizer, Weights,
 };
 
 /// Rows before the first position in the table of learned positions, a habit of the original code.
@@ -103,7 +103,7 @@ impl Config {
     }
 }
 
-/// Which position may attend to which, for each of the three attentions.
+/// Which position may attend to which, for each of the three attentions, and which of their heads are off.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct MaskPatterns {
     /// Encoder self-attention.
@@ -113,6 +113,29 @@ pub struct MaskPatterns {
     pub decoder: MaskPattern,
     /// Cross-attention: rows are decoder positions, columns encoder positions.
     pub cross: MaskPattern,
+    /// Heads that do nothing.
+    pub heads_off: AllHeadsOff,
+}
+
+/// The heads of BART's three attentions that are off.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct AllHeadsOff {
+    /// Of encoder self-attention.
+    pub encoder: HeadsOff,
+    /// Of decoder self-attention.
+    pub decoder: HeadsOff,
+    /// Of cross-attention.
+    pub cross: HeadsOff,
+}
+
+impl MaskPatterns {
+    /// The encoder's part.
+    pub fn of_encoder(&self) -> Attending<'_> {
+        Attending {
+            mask: &self.encoder,
+            heads_off: &self.heads_off.encoder,
+        }
+    }
 }
 
 impl Default for MaskPatterns {
@@ -122,6 +145,7 @@ impl Default for MaskPatterns {
             encoder: MaskPattern::Bidirectional,
             decoder: MaskPattern::Causal,
             cross: MaskPattern::Bidirectional,
+            heads_off: AllHeadsOff::default(),
         }
     }
 }
@@ -210,15 +234,21 @@ impl Bart {
     /// The encoder's states for one input, `[1, ids, d_model]`.
     ///
     /// # Errors
-    /// `Input` for a mask of the wrong size, `Engine` for ids out of range.
-    pub fn encode(
+    /// `Input` for a mask of the wrong size and heads that the encoder lacks, `Engine` for ids out of range.
+    pub fn encode<'a>(
         &self,
         ids: &[u32],
-        mask: &MaskPattern,
+        attending: impl Into<Attending<'a>>,
         capture: Option<&mut Capture>,
     ) -> Result<Tensor> {
+        let Attending { mask, heads_off } = attending.into();
+        let (layers, heads) = (
+            self.encoder.layers.len(),
+            self.config.encoder_attention_heads,
+        );
+        heads_off.require_within(layers, heads, "encoder")?;
         let mask = mask.matrix(0, ids.len(), ids.len())?;
-        self.encoder.forward(ids, &mask, capture)
+        self.encoder.forward(ids, &mask, heads_off, capture)
     }
 
     /// An empty decoder memory over `encoder_hidden_states`, `[1, source positions, d_model]`: the only place
@@ -237,7 +267,7 @@ impl Bart {
     /// after the other; gives the decoder's states, `[batch, new positions, d_model]`.
     ///
     /// # Errors
-    /// `Input` for masks of the wrong size, `Engine` for ids out of range.
+    /// `Input` for masks of the wrong size and heads that the decoder lacks, `Engine` for ids out of range.
     pub fn decode(
         &self,
         ids: &[u32],
@@ -246,6 +276,13 @@ impl Bart {
         masks: &MaskPatterns,
         capture: Option<&mut Capture>,
     ) -> Result<Tensor> {
+        let (layers, heads) = (
+            self.decoder.layers.len(),
+            self.config.decoder_attention_heads,
+        );
+        let off = &masks.heads_off;
+        off.decoder.require_within(layers, heads, "decoder")?;
+        off.cross.require_within(layers, heads, "cross-attention")?;
         self.decoder.forward(ids, batch, cache, masks, capture)
     }
 
@@ -490,6 +527,7 @@ impl Encoder {
         &self,
         ids: &[u32],
         mask: &AttentionMask,
+        heads_off: &HeadsOff,
         mut capture: Option<&mut Capture>,
     ) -> Result<Tensor> {
         let mut hidden_states = self.embeddings.forward(ids, 1, 0)?;
@@ -500,6 +538,7 @@ impl Encoder {
                     hidden_states: x,
                     key_value: &layer.self_attn.key_value(x)?,
                     mask,
+                    heads_off: heads_off.of_layer(index),
                     capture: capture.map(|capture| (capture, AttentionKind::Encoder, index)),
                 })
             })?;
@@ -570,6 +609,7 @@ impl Decoder {
                     hidden_states: x,
                     key_value: &cache.append(index, &layer.self_attn.key_value(x)?)?,
                     mask: &self_mask,
+                    heads_off: masks.heads_off.decoder.of_layer(index),
                     capture: capture.map(|capture| (capture, AttentionKind::Decoder, index)),
                 })
             })?;
@@ -579,6 +619,7 @@ impl Decoder {
                     hidden_states: x,
                     key_value: cache.cross_attention(index),
                     mask: &cross_mask,
+                    heads_off: masks.heads_off.cross.of_layer(index),
                     capture: capture.map(|capture| (capture, AttentionKind::Cross, index)),
                 })
             })?;

@@ -8,9 +8,9 @@ use candle_core::Tensor;
 use serde::Deserialize;
 
 use crate::{
-    Activation, AttentionInput, AttentionKind, AttentionMask, Capture, Embedding, Encoding, Error,
-    HeadSpec, LayerNorm, Linear, MaskPattern, ModelFile, MultiHeadAttention, Result, Tokenizer,
-    Weights,
+    Activation, Attending, AttentionInput, AttentionKind, AttentionMask, Capture, Embedding,
+    Encoding, Error, HeadSpec, LayerHeadsOff, LayerNorm, Linear, MaskPattern, ModelFile,
+    MultiHeadAttention, Result, Tokenizer, Weights,
 };
 use heads::Head;
 
@@ -231,16 +231,40 @@ impl Bert {
             .encode(text, pair, self.config.max_position_embeddings)
     }
 
-    /// Hidden states `[1, tokens, hidden]` of one sequence.
+    /// Hidden states `[1, tokens, hidden]` of one sequence, under a mask and perhaps without some heads.
     ///
     /// # Errors
-    /// `Input` for a sequence that is empty or longer than the model's positions, and for a custom mask of the
-    /// wrong size; `Integrity` for ids that the embeddings lack.
-    pub fn forward(
+    /// `Input` for a sequence that is empty or longer than the model's positions, for a custom mask of the
+    /// wrong size and for heads that the model lacks; `Integrity` for ids that the embeddings lack.
+    pub fn forward<'a>(
         &self,
         encoding: &Encoding,
-        mask: &MaskPattern,
+        attending: impl Into<Attending<'a>>,
+        capture: Option<&mut Capture>,
+    ) -> Result<Tensor> {
+        self.run(encoding, attending.into(), capture, |_| ())
+    }
+
+    /// Hidden states `[1, tokens, hidden]` as they enter the first layer and as they leave each one.
+    ///
+    /// # Errors
+    /// As [`Bert::forward`].
+    pub fn hidden_states(&self, encoding: &Encoding) -> Result<Vec<Tensor>> {
+        let mut states = Vec::with_capacity(self.layers.len() + 1);
+        let all = &MaskPattern::Bidirectional;
+        self.run(encoding, all.into(), None, |state| {
+            states.push(state.clone());
+        })?;
+        Ok(states)
+    }
+
+    /// Shows `watch` the hidden states between layers, the first and the last among them.
+    fn run(
+        &self,
+        encoding: &Encoding,
+        Attending { mask, heads_off }: Attending<'_>,
         mut capture: Option<&mut Capture>,
+        mut watch: impl FnMut(&Tensor),
     ) -> Result<Tensor> {
         let tokens = encoding.ids.len();
         if tokens == 0 || tokens > self.config.max_position_embeddings {
@@ -252,13 +276,18 @@ impl Bert {
                 ),
             ));
         }
+        let heads = self.config.num_attention_heads;
+        heads_off.require_within(self.layers.len(), heads, "encoder")?;
         let mask = mask.matrix(0, tokens, tokens)?;
         let mut hidden_states = self.embeddings.forward(&encoding.ids, &encoding.type_ids)?;
+        watch(&hidden_states);
         for (i, layer) in self.layers.iter().enumerate() {
             let capture = capture
                 .as_deref_mut()
                 .map(|capture| (capture, AttentionKind::Encoder, i));
-            hidden_states = layer.forward(&hidden_states, &mask, capture)?;
+            let off = heads_off.of_layer(i);
+            hidden_states = layer.forward(&hidden_states, &mask, off, capture)?;
+            watch(&hidden_states);
         }
         Ok(hidden_states)
     }
@@ -328,12 +357,14 @@ impl Layer {
         &self,
         hidden_states: &Tensor,
         mask: &AttentionMask,
+        heads_off: LayerHeadsOff<'_>,
         capture: Option<(&mut Capture, AttentionKind, usize)>,
     ) -> Result<Tensor> {
         let attended = self.attention.forward(AttentionInput {
             hidden_states,
             key_value: &self.attention.key_value(hidden_states)?,
             mask,
+            heads_off,
             capture,
         })?;
         let hidden_states = self.attention_norm.forward_sum(attended, hidden_states)?;

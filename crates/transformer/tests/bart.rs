@@ -6,17 +6,19 @@ mod common;
 use std::path::PathBuf;
 
 use candle_core::quantized::GgmlDType;
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use common::{Checkpoint, assert_close, goldens, max_difference, read_json, read_tensors};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use unmask_transformer::bart::{Bart, MaskPatterns};
+use unmask_transformer::bart::{AllHeadsOff, Bart, MaskPatterns};
 use unmask_transformer::generation::{Finish, GenerateOptions, GenerationConfig, Step};
 use unmask_transformer::tasks::Steps;
 use unmask_transformer::tasks::attention::{AttentionMaps, BartAttending, BartAttention};
 use unmask_transformer::tasks::classify::{ZeroShot, classify};
 use unmask_transformer::tasks::generate::generate;
-use unmask_transformer::{AttentionKind, AttentionMask, Capture, ErrorKind, MaskPattern, Result};
+use unmask_transformer::{
+    AttentionKind, AttentionMask, Capture, ErrorKind, HeadsOff, MaskPattern, Result,
+};
 
 fn folder(name: &str) -> PathBuf {
     goldens().join("bart").join(name)
@@ -411,6 +413,7 @@ fn each_of_the_three_masks_can_be_replaced() {
         encoder: only_first(source, source),
         decoder: MaskPattern::Window { radius: 0 },
         cross: only_first(6, source),
+        ..MaskPatterns::default()
     };
     let maps = attend(&bart, text, None, &options, &masks).unwrap();
     for (maps, seen) in [
@@ -435,6 +438,104 @@ fn each_of_the_three_masks_can_be_replaced() {
     };
     let error = attend(&bart, text, None, &options, &small).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Input);
+}
+
+#[test]
+fn a_head_that_is_off_is_a_zero_slice_of_its_output_projection_in_each_of_the_three() {
+    let whole = checkpoint("lm");
+    let bart = Bart::new(whole.model(GgmlDType::F32)).unwrap();
+    let golden = golden("lm");
+    let (input, target): (Vec<u32>, Vec<u32>) =
+        (parse(&golden["inputs"][0]), parse(&golden["target"]));
+    let states = |bart: &Bart, masks: &MaskPatterns, capture: bool| {
+        let mut captures = [Capture::default(), Capture::default()];
+        let [first, second] = &mut captures;
+        let encoded = bart
+            .encode(&input, masks.of_encoder(), capture.then_some(first))
+            .unwrap();
+        let mut cache = bart.cache(&encoded).unwrap();
+        bart.decode(&target, 1, &mut cache, masks, capture.then_some(second))
+            .unwrap()
+    };
+    let none = states(&bart, &MaskPatterns::default(), false);
+    let only = |layer, head| HeadsOff::new(vec![(layer, head)]);
+    for (output, heads_off) in [
+        (
+            "encoder.layers.0.self_attn",
+            AllHeadsOff {
+                encoder: only(0, 1),
+                ..AllHeadsOff::default()
+            },
+        ),
+        (
+            "decoder.layers.1.self_attn",
+            AllHeadsOff {
+                decoder: only(1, 1),
+                ..AllHeadsOff::default()
+            },
+        ),
+        (
+            "decoder.layers.0.encoder_attn",
+            AllHeadsOff {
+                cross: only(0, 1),
+                ..AllHeadsOff::default()
+            },
+        ),
+    ] {
+        let mut without = whole.clone();
+        let name = format!("model.{output}.out_proj.weight");
+        let width = bart.config.d_model / bart.config.encoder_attention_heads;
+        let keep = (0..bart.config.d_model).map(|at| f32::from(u8::from(at / width != 1)));
+        let keep = Tensor::from_vec(keep.collect(), (1, bart.config.d_model), &Device::Cpu);
+        let weight = without.tensors[&name].to_dtype(DType::F32).unwrap();
+        let zeroed = weight.broadcast_mul(&keep.unwrap()).unwrap();
+        without.tensors.insert(name, zeroed);
+        let without = Bart::new(without.model(GgmlDType::F32)).unwrap();
+        let expected = states(&without, &MaskPatterns::default(), false);
+        let masks = MaskPatterns {
+            heads_off,
+            ..MaskPatterns::default()
+        };
+        for capture in [false, true] {
+            let found = states(&bart, &masks, capture);
+            assert_close(output, &found, &expected, 1e-6);
+            assert!(
+                max_difference(&found, &none) > 1e-3,
+                "{output} did something"
+            );
+        }
+        // Written token by token it is the same, and beyond the last head there is none.
+        let text = golden["texts"][1].as_str().unwrap();
+        let options = options(json!({"max_new_tokens": 5, "min_new_tokens": 5}));
+        let write = |bart: &Bart, masks: &MaskPatterns| {
+            let written = generate(bart, text, &options, masks).unwrap();
+            let written = written.finish().unwrap();
+            (written.text, written.score)
+        };
+        let (found, expected) = (
+            write(&bart, &masks),
+            write(&without, &MaskPatterns::default()),
+        );
+        assert_eq!(found.0, expected.0);
+        assert!((found.1 - expected.1).abs() < 1e-4);
+    }
+    for heads_off in [
+        AllHeadsOff {
+            encoder: only(99, 0),
+            ..AllHeadsOff::default()
+        },
+        AllHeadsOff {
+            cross: only(0, 99),
+            ..AllHeadsOff::default()
+        },
+    ] {
+        let masks = MaskPatterns {
+            heads_off,
+            ..MaskPatterns::default()
+        };
+        let error = attend(&bart, "The cat", None, &options(json!({})), &masks).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Input);
+    }
 }
 
 fn steps(bart: &Bart, text: &str, options: &GenerateOptions) -> Vec<Step> {
@@ -636,7 +737,7 @@ fn classification_equals_pytorchs_and_gives_zero_shot_labels() {
         );
     }
     let labels = ["sea".to_owned(), "dog".to_owned()];
-    let judged = ZeroShot::new(&bart, "The lazy fox", &labels, None)
+    let judged = ZeroShot::new(&bart, "The lazy fox", &labels, None, None)
         .unwrap()
         .finish()
         .unwrap();

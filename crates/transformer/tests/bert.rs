@@ -15,11 +15,12 @@ use unmask_transformer::tasks::attention::bert_attention;
 use unmask_transformer::tasks::classify::{ZeroShot, classify};
 use unmask_transformer::tasks::embed::Embed;
 use unmask_transformer::tasks::fill_mask::fill_mask;
+use unmask_transformer::tasks::hidden_states::hidden_states;
 use unmask_transformer::tasks::label::label;
 use unmask_transformer::tasks::next_sentence::next_sentence;
 use unmask_transformer::{
-    AttentionKind, AttentionMask, Capture, Encoding, Error, ErrorKind, HeadKind, MaskPattern,
-    ModelFile,
+    Attending, AttentionKind, AttentionMask, Capture, Encoding, Error, ErrorKind, HeadKind,
+    HeadsOff, MaskPattern, ModelFile,
 };
 
 const TOLERANCE: f32 = 1e-4;
@@ -389,6 +390,84 @@ fn a_later_token_changes_earlier_rows_only_where_they_may_look() {
 }
 
 #[test]
+fn a_head_that_is_off_is_a_head_whose_slice_of_the_output_projection_is_zero() {
+    for (family, output) in [
+        ("bert", "bert.encoder.layer.1.attention.output.dense.weight"),
+        (
+            "distilbert",
+            "distilbert.transformer.layer.1.attention.out_lin.weight",
+        ),
+    ] {
+        let whole = checkpoint(family, &[], json!([]));
+        let bert = model(&whole, GgmlDType::F32);
+        let encoding = pair(&bert);
+        let (hidden, heads) = (bert.config.hidden_size, bert.config.num_attention_heads);
+        let mask = MaskPattern::Causal;
+        let run = |bert: &Bert, off: &HeadsOff, capture: Option<&mut Capture>| {
+            let attending = Attending {
+                mask: &mask,
+                heads_off: off,
+            };
+            bert.forward(&encoding, attending, capture).unwrap()
+        };
+        let none = run(&bert, &HeadsOff::default(), None);
+        assert_eq!(
+            max_difference(&none, &bert.forward(&encoding, &mask, None).unwrap()),
+            0.
+        );
+        for head in 0..heads {
+            let mut without = whole.clone();
+            let weight = &whole.tensors[output];
+            let width = hidden / heads;
+            let column = |at: usize| f32::from(u8::from(at / width != head));
+            let keep: Vec<f32> = (0..hidden).map(column).collect();
+            let keep = Tensor::from_vec(keep, (1, hidden), &Device::Cpu).unwrap();
+            let zeroed = weight.broadcast_mul(&keep).unwrap();
+            without.tensors.insert(output.to_owned(), zeroed);
+            let expected = run(&model(&without, GgmlDType::F32), &HeadsOff::default(), None);
+
+            let off = HeadsOff::new(vec![(1, head), (1, head)]);
+            let mut capture = Capture::default();
+            for found in [run(&bert, &off, None), run(&bert, &off, Some(&mut capture))] {
+                assert_close(&format!("{family} head {head}"), &found, &expected, 1e-6);
+                assert!(max_difference(&found, &none) > 1e-3, "it did something");
+            }
+            // What the head would have looked at is still told.
+            let [_, _, weights] = recorded(&bert, &encoding, &mask);
+            assert_eq!(
+                max_difference(&stacked(&capture, |record| &record.weights), &weights),
+                0.
+            );
+        }
+        // Without every head, a layer's attention adds nothing but its bias.
+        let all = HeadsOff::new((0..heads).map(|head| (0, head)).collect());
+        assert!(max_difference(&run(&bert, &all, None), &none) > 1e-3);
+    }
+}
+
+#[test]
+fn every_layers_states_are_told_and_the_last_are_the_encoders_output() {
+    let bert = model(&every_head(), GgmlDType::F32);
+    let told = hidden_states(&bert, PAIR.0, Some(PAIR.1)).unwrap();
+    let encoding = pair(&bert);
+    let tokens = encoding.tokens.len();
+    assert_eq!(told.tokens, encoding.tokens);
+    assert_eq!(told.states, bert.config.num_hidden_layers + 1);
+    let size = tokens * told.dimensions;
+    assert_eq!(told.values.len(), told.states * size);
+    let last = bert
+        .forward(&encoding, &MaskPattern::Bidirectional, None)
+        .unwrap();
+    let last = last.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    assert_eq!(told.values[told.values.len() - size..], last);
+    assert_ne!(told.values[..size], last);
+    assert_eq!(
+        hidden_states(&bert, " ", None).unwrap_err().kind,
+        ErrorKind::Input
+    );
+}
+
+#[test]
 fn a_row_that_may_look_nowhere_has_zero_weights() {
     let bert = model(&checkpoint("bert", &[], json!([])), GgmlDType::F32);
     let encoding = pair(&bert);
@@ -464,7 +543,7 @@ fn every_head_answers_on_one_encoder() {
     assert!((cats.probability - 1. / (1. + (-golden[0]).exp())).abs() < TOLERANCE);
 
     let mine = ["about cats", "about rivers"].map(str::to_owned);
-    let mut zero_shot = ZeroShot::new(&bert, SINGLE, &mine, None).unwrap();
+    let mut zero_shot = ZeroShot::new(&bert, SINGLE, &mine, None, None).unwrap();
     assert_eq!(zero_shot.step().unwrap(), None, "one label a step");
     let judged = zero_shot.finish().unwrap().labels;
     let entailed = |label: &String| {
@@ -478,6 +557,10 @@ fn every_head_answers_on_one_encoder() {
     let share = entailed(&mine[0]) / (entailed(&mine[0]) + entailed(&mine[1]));
     let found = judged.iter().find(|score| score.label == mine[0]).unwrap();
     assert!((found.probability - share).abs() < 1e-5);
+    let asked = ZeroShot::new(&bert, SINGLE, &mine, None, Some("This example is {}."));
+    assert_eq!(asked.unwrap().finish().unwrap().labels, judged);
+    let asked = ZeroShot::new(&bert, SINGLE, &mine, None, Some("Is it {}?"));
+    assert_ne!(asked.unwrap().finish().unwrap().labels, judged);
 }
 
 #[test]
@@ -687,17 +770,36 @@ fn requests_that_make_no_sense_say_what_to_do() {
         (
             "no labels",
             Input,
-            ZeroShot::new(&bert, "The cat.", &[], None).err(),
+            ZeroShot::new(&bert, "The cat.", &[], None, None).err(),
         ),
         (
             "no entailment",
             Unsupported,
-            ZeroShot::new(&bert, "The cat.", &texts(&["a"]), Some("topics")).err(),
+            ZeroShot::new(&bert, "The cat.", &texts(&["a"]), Some("topics"), None).err(),
+        ),
+        (
+            "a hypothesis without a place for the label",
+            Input,
+            ZeroShot::new(&bert, "The cat.", &texts(&["a"]), None, Some("It is.")).err(),
+        ),
+        (
+            "a head beyond the last",
+            Input,
+            fill_mask(
+                &bert,
+                SINGLE,
+                None,
+                Attending {
+                    mask: &all,
+                    heads_off: &HeadsOff::new(vec![(0, 99)]),
+                },
+            )
+            .err(),
         ),
         (
             "no entailment",
             Unsupported,
-            ZeroShot::new(&bare, "The cat.", &texts(&["a"]), None).err(),
+            ZeroShot::new(&bare, "The cat.", &texts(&["a"]), None, None).err(),
         ),
     ];
     for (what, kind, error) in cases {

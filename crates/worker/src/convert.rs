@@ -2,16 +2,17 @@
 
 use unmask_model_store as store;
 use unmask_protocol as protocol;
-use unmask_transformer::bart::MaskPatterns;
+use unmask_transformer::bart::{AllHeadsOff, MaskPatterns};
 use unmask_transformer::generation::{self, GenerationConfig};
 use unmask_transformer::tasks::answer::Answer;
 use unmask_transformer::tasks::attention::AttentionMaps;
 use unmask_transformer::tasks::classify::Classified;
 use unmask_transformer::tasks::embed::Embeddings;
 use unmask_transformer::tasks::fill_mask::{self, FilledMask, FilledMasks};
+use unmask_transformer::tasks::hidden_states::HiddenStates;
 use unmask_transformer::tasks::label::{LabelSpan, Labelled};
 use unmask_transformer::tasks::next_sentence::NextSentence;
-use unmask_transformer::{AttentionMask, Encoding, MaskPattern, Token, Truncation};
+use unmask_transformer::{AttentionMask, Encoding, HeadsOff, MaskPattern, Token, Truncation};
 
 use crate::failure::Failure;
 use crate::messages::{self, ReplyArray, Values};
@@ -136,6 +137,22 @@ pub fn embeddings(embeddings: Embeddings) -> messages::Answer {
     }
 }
 
+pub fn hidden_states(hidden: HiddenStates) -> messages::Answer {
+    messages::Answer {
+        reply: protocol::Reply::HiddenStates {
+            tokens: hidden.tokens.into_iter().map(token).collect(),
+            states: hidden.states,
+            dimensions: hidden.dimensions,
+            truncation: hidden.truncation.map(truncation),
+        },
+        arrays: vec![ReplyArray {
+            part: None,
+            name: "values",
+            values: Values::F32(hidden.values),
+        }],
+    }
+}
+
 /// # Errors
 /// `Input` where a custom mask's cells don't fit its size.
 pub fn mask_pattern(pattern: &protocol::MaskPattern) -> Result<MaskPattern, Failure> {
@@ -154,8 +171,22 @@ pub fn mask_pattern(pattern: &protocol::MaskPattern) -> Result<MaskPattern, Fail
 
 /// # Errors
 /// As [`mask_pattern`].
-pub fn mask_patterns(spec: Option<&protocol::MaskSpec>) -> Result<MaskPatterns, Failure> {
+pub fn mask_patterns(
+    spec: Option<&protocol::MaskSpec>,
+    heads_off: Option<&protocol::HeadsOff>,
+) -> Result<MaskPatterns, Failure> {
+    let places = |places: &[protocol::HeadPlace]| {
+        let places = places.iter().map(|place| (place.layer, place.head));
+        HeadsOff::new(places.collect())
+    };
     let mut patterns = MaskPatterns::default();
+    if let Some(off) = heads_off {
+        patterns.heads_off = AllHeadsOff {
+            encoder: places(&off.encoder),
+            decoder: places(&off.decoder),
+            cross: places(&off.cross),
+        };
+    }
     let Some(spec) = spec else {
         return Ok(patterns);
     };

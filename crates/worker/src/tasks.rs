@@ -1,7 +1,7 @@
 //! Each request, answered by the transformer.
 
 use unmask_protocol::{ErrorCode, Reply, Request};
-use unmask_transformer::bart::{Bart, MaskPatterns};
+use unmask_transformer::bart::Bart;
 use unmask_transformer::bert::Bert;
 use unmask_transformer::generation::GenerateOptions;
 use unmask_transformer::tasks::Steps;
@@ -11,6 +11,7 @@ use unmask_transformer::tasks::classify::{self, SequenceClassifier, ZeroShot};
 use unmask_transformer::tasks::embed::Embed;
 use unmask_transformer::tasks::fill_mask::fill_mask;
 use unmask_transformer::tasks::generate::generate;
+use unmask_transformer::tasks::hidden_states::hidden_states;
 use unmask_transformer::tasks::label::label;
 use unmask_transformer::tasks::next_sentence::next_sentence;
 
@@ -41,10 +42,14 @@ async fn answer_bert(bert: &Bert, request: &Request, context: &Context) -> Resul
             convert::tokens(bert.encode(text, pair.as_deref())?).into()
         }
         Request::FillMask {
-            text, top_k, mask, ..
+            text,
+            top_k,
+            mask,
+            heads_off,
+            ..
         } => {
-            let mask = convert::mask_patterns(mask.as_ref())?.encoder;
-            convert::masks(fill_mask(bert, text, *top_k, &mask)?).into()
+            let masks = convert::mask_patterns(mask.as_ref(), heads_off.as_ref())?;
+            convert::masks(fill_mask(bert, text, *top_k, masks.of_encoder())?).into()
         }
         Request::NextSentence { a, b, .. } => {
             convert::next_sentence(next_sentence(bert, a, b)?).into()
@@ -54,10 +59,14 @@ async fn answer_bert(bert: &Bert, request: &Request, context: &Context) -> Resul
             pair,
             head,
             labels,
+            hypothesis,
             ..
         } => {
             let (pair, head) = (pair.as_deref(), head.as_deref());
-            classify(bert, text, pair, head, labels.as_deref(), context).await?
+            let own = labels
+                .as_deref()
+                .map(|labels| (labels, hypothesis.as_deref()));
+            classify(bert, text, pair, head, own, context).await?
         }
         Request::Label { text, head, .. } => {
             convert::spans(label(bert, text, head.as_deref())?).into()
@@ -75,11 +84,18 @@ async fn answer_bert(bert: &Bert, request: &Request, context: &Context) -> Resul
             let work = Embed::new(bert, texts.clone())?;
             convert::embeddings(finish(work, context).await?)
         }
+        Request::HiddenStates { text, pair, .. } => {
+            convert::hidden_states(hidden_states(bert, text, pair.as_deref())?)
+        }
         Request::Attention {
-            text, pair, mask, ..
+            text,
+            pair,
+            mask,
+            heads_off,
+            ..
         } => {
-            let mask = convert::mask_patterns(mask.as_ref())?.encoder;
-            let maps = bert_attention(bert, text, pair.as_deref(), &mask)?;
+            let masks = convert::mask_patterns(mask.as_ref(), heads_off.as_ref())?;
+            let maps = bert_attention(bert, text, pair.as_deref(), masks.of_encoder())?;
             let mut arrays = Vec::new();
             let reply = Reply::Attention {
                 encoder: convert::attention(maps.encoder, "encoder", &mut arrays),
@@ -113,14 +129,24 @@ async fn answer_bart(bart: &Bart, request: &Request, context: &Context) -> Resul
             pair,
             head,
             labels,
+            hypothesis,
             ..
         } => {
             let (pair, head) = (pair.as_deref(), head.as_deref());
-            classify(bart, text, pair, head, labels.as_deref(), context).await?
+            let own = labels
+                .as_deref()
+                .map(|labels| (labels, hypothesis.as_deref()));
+            classify(bart, text, pair, head, own, context).await?
         }
-        Request::Generate { text, options, .. } => {
+        Request::Generate {
+            text,
+            options,
+            heads_off,
+            ..
+        } => {
             let options = convert::generate_options(options);
-            let mut generation = generate(bart, text, &options, &MaskPatterns::default())?;
+            let masks = convert::mask_patterns(None, heads_off.as_ref())?;
+            let mut generation = generate(bart, text, &options, &masks)?;
             while let Some(step) = generation.step()? {
                 context.show(convert::step(step));
                 context.step().await?;
@@ -133,13 +159,14 @@ async fn answer_bart(bart: &Bart, request: &Request, context: &Context) -> Resul
             target,
             task,
             mask,
+            heads_off,
             ..
         } => {
             let options = GenerateOptions {
                 task: task.clone(),
                 ..GenerateOptions::default()
             };
-            let masks = convert::mask_patterns(mask.as_ref())?;
+            let masks = convert::mask_patterns(mask.as_ref(), heads_off.as_ref())?;
             let work = BartAttending::new(bart, text, target.as_deref(), &options, &masks)?;
             let maps = finish(work, context).await?;
             let mut arrays = Vec::new();
@@ -155,7 +182,8 @@ async fn answer_bart(bart: &Bart, request: &Request, context: &Context) -> Resul
         | Request::NextSentence { .. }
         | Request::Label { .. }
         | Request::Answer { .. }
-        | Request::Embed { .. } => {
+        | Request::Embed { .. }
+        | Request::HiddenStates { .. } => {
             return Err(Failure::new(
                 ErrorCode::Unsupported,
                 "A BART writes and classifies; this is a task for a BERT.",
@@ -168,18 +196,21 @@ async fn answer_bart(bart: &Bart, request: &Request, context: &Context) -> Resul
     })
 }
 
-/// Labels by a head, or the reader's own.
+/// Labels by a head, or the reader's own with the hypothesis they stand in.
 async fn classify<M: SequenceClassifier>(
     model: &M,
     text: &str,
     pair: Option<&str>,
     head: Option<&str>,
-    labels: Option<&[String]>,
+    own: Option<(&[String], Option<&str>)>,
     context: &Context,
 ) -> Result<Answer, Failure> {
-    let classified = match (labels, pair) {
+    let classified = match (own, pair) {
         (None, _) => classify::classify(model, text, pair, head)?,
-        (Some(labels), None) => finish(ZeroShot::new(model, text, labels, head)?, context).await?,
+        (Some((labels, hypothesis)), None) => {
+            let work = ZeroShot::new(model, text, labels, head, hypothesis)?;
+            finish(work, context).await?
+        }
         (Some(_), Some(_)) => {
             return Err(Failure::new(
                 ErrorCode::Input,
@@ -219,6 +250,7 @@ pub fn handle(request: &Request) -> u32 {
         | Request::Label { model, .. }
         | Request::Answer { model, .. }
         | Request::Embed { model, .. }
+        | Request::HiddenStates { model, .. }
         | Request::Generate { model, .. }
         | Request::Attention { model, .. }
         | Request::Dispose { model } => *model,

@@ -3,6 +3,7 @@
 use unmask_protocol::HeadInfo;
 
 use super::field::{asked, field};
+use super::occlusion::occlusion;
 use crate::dom::{El, el};
 use crate::latest::Latest;
 use crate::page::Page;
@@ -13,12 +14,15 @@ use crate::views::probability::probability_row;
 /// Labels that are shown.
 const SHOWN: usize = 5;
 
+/// Whether a head judges if one text entails another.
+pub fn is_entailment(head: &HeadInfo) -> bool {
+    let says_so = |label: &String| label.eq_ignore_ascii_case("entailment");
+    head.labels.iter().any(says_so)
+}
+
 /// A sequence classification head. One with a label for entailment reads a premise and a hypothesis.
 pub fn panel(page: Page, head: &HeadInfo) -> El {
-    let is_pair = head
-        .labels
-        .iter()
-        .any(|label| label.eq_ignore_ascii_case("entailment"));
+    let is_pair = is_entailment(head);
     let (title, label, opening) = match head.name.as_str() {
         _ if is_pair => (
             "Entailment",
@@ -71,11 +75,15 @@ pub fn panel(page: Page, head: &HeadInfo) -> El {
     if is_pair {
         panel.append(field("Hypothesis", pair, 1));
     }
-    panel.children([
+    let panel = panel.children([
         trouble(latest.asking),
         el("ol")
             .class("candidates")
             .attr("aria-live", "polite")
             .live(labels),
-    ])
+    ]);
+    match is_pair {
+        true => panel,
+        false => panel.child(occlusion(page, text, head.name.clone())),
+    }
 }

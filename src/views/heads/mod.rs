@@ -5,6 +5,8 @@ mod classification;
 mod entities;
 pub mod field;
 mod next_sentence;
+mod occlusion;
+mod zero_shot;
 
 use super::app::heading;
 use crate::dom::{El, el, p};
@@ -27,6 +29,9 @@ pub fn heads(page: Page) -> El {
                 "token-classification" => entities::panel(page, &head),
                 _ => answer::panel(page),
             });
+            if classification::is_entailment(&head) {
+                place.append(zero_shot::panel(page, &head.name));
+            }
         }
     });
     el("section")

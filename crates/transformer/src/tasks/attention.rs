@@ -8,7 +8,7 @@ use crate::bart::{Bart, MaskPatterns};
 use crate::bert::Bert;
 use crate::generation::{GenerateOptions, Generation, Settings};
 use crate::{
-    AttentionKind, Capture, Encoding, Error, KvCache, MaskPattern, Result, Token, Truncation,
+    Attending, AttentionKind, Capture, Encoding, Error, KvCache, Result, Token, Truncation,
 };
 
 /// One kind of attention in every layer and head.
@@ -109,20 +109,21 @@ pub struct BertAttention {
     pub truncation: Option<Truncation>,
 }
 
-/// All attentions of a BERT that reads `text`, and `pair` behind it.
+/// All attentions of a BERT that reads `text`, and `pair` behind it. A head that is off is recorded as it would look
+/// if it were on; the layers behind it see what it leaves out.
 ///
 /// # Errors
-/// `Input` for an empty text, and for a custom mask of the wrong size.
-pub fn bert_attention(
+/// `Input` for an empty text, a custom mask of the wrong size and heads that the model lacks.
+pub fn bert_attention<'a>(
     bert: &Bert,
     text: &str,
     pair: Option<&str>,
-    mask: &MaskPattern,
+    attending: impl Into<Attending<'a>>,
 ) -> Result<BertAttention> {
     require_text(text, "The text")?;
     let encoding = bert.encode(text, pair)?;
     let mut capture = Capture::default();
-    bert.forward(&encoding, mask, Some(&mut capture))?;
+    bert.forward(&encoding, attending, Some(&mut capture))?;
     let Encoding {
         tokens, truncation, ..
     } = encoding;
@@ -164,7 +165,7 @@ enum Saying<'m> {
     Target {
         read: Vec<u32>,
         cache: KvCache,
-        masks: MaskPatterns,
+        masks: Box<MaskPatterns>,
     },
     /// It chooses them.
     Generated(Box<Generation<'m>>),
@@ -194,13 +195,13 @@ impl<'m> BartAttending<'m> {
                 Some(&mut encoder),
             )?)),
             Some(target) => {
-                let encoded = bart.encode(&source.ids, &masks.encoder, Some(&mut encoder))?;
+                let encoded = bart.encode(&source.ids, masks.of_encoder(), Some(&mut encoder))?;
                 let (read, cut) = bart.decoder_input(target, &settings)?;
                 source.truncation = source.truncation.or(cut);
                 Saying::Target {
                     read,
                     cache: bart.cache(&encoded)?,
-                    masks: masks.clone(),
+                    masks: Box::new(masks.clone()),
                 }
             }
         };

@@ -5,6 +5,8 @@ use crate::bart::Bart;
 use crate::bert::Bert;
 use crate::{Encoding, Error, HeadKind, HeadSpec, Result, Truncation};
 
+/// What is asked of a text about each label, where nobody says otherwise.
+const HYPOTHESIS: &str = "This example is {}.";
 /// Each of the reader's labels costs a forward pass.
 const MAX_LABELS: usize = 100;
 
@@ -135,18 +137,26 @@ pub struct ZeroShot<'m, M> {
     /// Which of the head's labels says that the text entails the hypothesis.
     entailment: usize,
     text: String,
+    hypothesis: String,
     labels: Vec<String>,
     logits: Vec<f32>,
     truncation: Option<Truncation>,
 }
 
 impl<'m, M: SequenceClassifier> ZeroShot<'m, M> {
-    /// Ready to judge `labels`; without a head's name by the first head that knows entailment.
+    /// Ready to judge `labels`; without a head's name by the first head that knows entailment. A label takes the
+    /// place of `{}` in the `hypothesis`, which is "This example is {}." unless given.
     ///
     /// # Errors
-    /// `Input` for an empty text or no, empty or too many labels or an unknown head, `Unsupported` for a model or a
-    /// head that knows no entailment.
-    pub fn new(model: &'m M, text: &str, labels: &[String], head: Option<&str>) -> Result<Self> {
+    /// `Input` for an empty text or no, empty or too many labels, an unknown head, or a hypothesis without `{}`;
+    /// `Unsupported` for a model or a head that knows no entailment.
+    pub fn new(
+        model: &'m M,
+        text: &str,
+        labels: &[String],
+        head: Option<&str>,
+        hypothesis: Option<&str>,
+    ) -> Result<Self> {
         let head = match head {
             Some(name) => Some(model.classification_head(Some(name))?),
             None => {
@@ -171,11 +181,19 @@ impl<'m, M: SequenceClassifier> ZeroShot<'m, M> {
         for label in labels {
             require_text(label, "A label")?;
         }
+        let hypothesis = hypothesis.unwrap_or(HYPOTHESIS);
+        if !hypothesis.contains("{}") {
+            return Err(Error::input(
+                "The hypothesis has no place for a label.",
+                "Write {} where the label belongs, as in: This is about {}.",
+            ));
+        }
         Ok(Self {
             model,
             head,
             entailment,
             text: text.to_owned(),
+            hypothesis: hypothesis.to_owned(),
             labels: labels.to_vec(),
             logits: Vec::with_capacity(labels.len()),
             truncation: None,
@@ -188,7 +206,7 @@ impl<M: SequenceClassifier> Steps for ZeroShot<'_, M> {
 
     fn step(&mut self) -> Result<Option<Classified>> {
         if let Some(label) = self.labels.get(self.logits.len()) {
-            let hypothesis = format!("This example is {}.", label.trim());
+            let hypothesis = self.hypothesis.replace("{}", label.trim());
             let encoding = self.model.encode_sequence(&self.text, Some(&hypothesis))?;
             let logits = self.model.classification_logits(&encoding, self.head)?;
             self.logits.push(logits[self.entailment]);

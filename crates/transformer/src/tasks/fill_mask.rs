@@ -2,7 +2,7 @@
 
 use super::require_text;
 use crate::bert::Bert;
-use crate::{Error, HeadKind, MaskPattern, Result, Truncation};
+use crate::{Attending, Error, HeadKind, Result, Truncation};
 
 /// Candidates for one mask where nobody says how many.
 pub const DEFAULT_TOP_K: usize = 5;
@@ -42,12 +42,12 @@ pub struct Candidate {
 ///
 /// # Errors
 /// `Input` for a text without a mask, `Unsupported` for a model without a masked-LM head, `Input` for a custom
-/// mask of the wrong size.
-pub fn fill_mask(
+/// mask of the wrong size and for heads that the model lacks.
+pub fn fill_mask<'a>(
     bert: &Bert,
     text: &str,
     top_k: Option<usize>,
-    mask: &MaskPattern,
+    attending: impl Into<Attending<'a>>,
 ) -> Result<FilledMasks> {
     bert.head(HeadKind::MaskedLm, None)?;
     require_text(text, "The text")?;
@@ -75,7 +75,7 @@ pub fn fill_mask(
             ),
         });
     }
-    let hidden_states = bert.forward(&encoding, mask, None)?;
+    let hidden_states = bert.forward(&encoding, attending, None)?;
     let count = top_k.unwrap_or(DEFAULT_TOP_K);
     let rows = bert.masked_lm_top_k(&hidden_states, &positions, count)?;
     let masks = positions.iter().zip(rows).map(|(&position, row)| {

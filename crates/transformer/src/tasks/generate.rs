@@ -100,7 +100,7 @@ impl Bart {
     ) -> Result<Generation<'_>> {
         self.require_lm_head()?;
         let encoder_hidden_states =
-            self.encode(&encoding.ids, &masks.encoder, capture.as_deref_mut())?;
+            self.encode(&encoding.ids, masks.of_encoder(), capture.as_deref_mut())?;
         let source = Source {
             cache: self.cache(&encoder_hidden_states)?,
             masks: masks.clone(),

@@ -6,6 +6,7 @@ pub mod classify;
 pub mod embed;
 pub mod fill_mask;
 pub mod generate;
+pub mod hidden_states;
 pub mod label;
 pub mod next_sentence;
 
