@@ -66,7 +66,7 @@ fn bert(page: Page) -> El {
     let width = width_of(&group);
     let lens = page.bert_lens;
     let grid = Derived::new(move || {
-        let grid = display.apply(page.grid(Place::Bert).unwrap_or_else(|| bert_shape(page)));
+        let grid = display.apply(filled(page, Place::Bert).unwrap_or_else(|| bert_shape(page)));
         match display.padding.get() {
             true => grid.padded(PADDING),
             false => grid,
@@ -93,6 +93,7 @@ fn bert(page: Page) -> El {
         sight(page),
         lens_choice(page.bert, lens),
         trouble(page.bert_attention.asking),
+        recording_note(page, Place::Bert),
         matrix(
             page,
             Place::Bert,
@@ -103,6 +104,21 @@ fn bert(page: Page) -> El {
         ),
         proof::of_bert(page),
     ])
+}
+
+/// The weights at `place`: the model's, or a recording's until the model has answered (tracked).
+fn filled(page: Page, place: Place) -> Option<Grid> {
+    page.grid(place).or_else(|| page.recorded_grid(place))
+}
+
+/// Says so where a recording stands in for the model.
+fn recording_note(page: Page, place: Place) -> El {
+    p(
+        "note recording",
+        "A recording of this model on this very text, until it has loaded.",
+    )
+    .attr("role", "status")
+    .shown(move || page.recorded(place, |_| ()).is_some())
 }
 
 /// BART's three matrices, and the place in the writing at which they are shown.
@@ -117,17 +133,17 @@ fn bart(page: Page) -> El {
 
     let source = Derived::new(move || bart_source(page));
     let encoder = Derived::new(move || {
-        let live = page.grid(Place::Encoder);
+        let live = filled(page, Place::Encoder);
         display.apply(live.unwrap_or_else(|| self_attention(source.get(), &Sight::default())))
     });
     let whole_decoder = Derived::new(move || {
-        let live = page.grid(Place::Decoder);
+        let live = filled(page, Place::Decoder);
         display.apply(
             live.unwrap_or_else(|| self_attention(bart_output(page), &Sight::of(Rule::Left))),
         )
     });
     let whole_cross = Derived::new(move || {
-        let live = page.grid(Place::Cross);
+        let live = filled(page, Place::Cross);
         display.apply(live.unwrap_or_else(|| cross_attention(bart_output(page), source.get())))
     });
     let written = Derived::new(move || whole_decoder.with(|grid| grid.rows.len()));
@@ -212,6 +228,7 @@ fn bart(page: Page) -> El {
         el("h3").text("BART"),
         lens_choice(page.bart, lens),
         trouble(answers.asking),
+        recording_note(page, Place::Encoder),
         triptych,
         proof::of_decoder(page),
     ])
