@@ -24,8 +24,8 @@ pub const ANSWER: &str = "answer";
 /// The task for which BART reads one word instead of the sentence.
 const PRONOUNCE: &str = "pronounce";
 
-/// Recorded runs of the opening sentence, shown until the models are here.
-const RECORDINGS: [&str; 2] = ["fill-mask", "pronounce"];
+/// The recorded run of BERT on the opening sentence, shown until the model is here.
+const RECORDING: &str = "fill-mask";
 
 /// The opening sentence and the word that it hides: what comes after the mask decides what belongs there.
 const OPENING: (&str, &str) = ("I want to go to the beach with you.", "go");
@@ -114,8 +114,8 @@ pub struct Page {
     pub writing: Writing,
     /// BART's attention over source and output.
     pub bart_attention: Latest<Attentions>,
-    /// Recorded runs, for matrices whose model is still on its way.
-    recordings: Var<Vec<Recording>>,
+    /// A recorded run of BERT, for its matrix while the model is on its way.
+    recording: Var<Option<Recording>>,
     /// What is pointed at in the matrices.
     pub pointer: Var<Option<Pointer>>,
     /// Layer and head of BERT's matrix.
@@ -208,7 +208,7 @@ impl Page {
             beams: Var::new(Self::BEAMS),
             writing,
             bart_attention,
-            recordings: Var::new(Vec::new()),
+            recording: Var::new(None),
             pointer: Var::new(None),
             bert_lens: Lens::new(),
             bart_lens: Lens::new(),
@@ -243,14 +243,10 @@ impl Page {
                 self.bart.load();
             }
         });
-        for name in RECORDINGS {
-            spawn(async move {
-                // Without it the matrix shows its mask alone, as for any other text.
-                if let Ok(recording) = engine::recording(name).await {
-                    self.recordings.update(|all| all.push(recording));
-                }
-            });
-        }
+        spawn(async move {
+            // Without it the matrix shows its mask alone, as for any other text.
+            self.recording.set(engine::recording(RECORDING).await.ok());
+        });
     }
 
     /// Takes the BART that is asked for, where this site has it, or else the site's first. It is loaded where the one
@@ -282,41 +278,33 @@ impl Page {
         answer.with(|answer| answer.as_ref()?.of(place).map(read))
     }
 
-    /// Reads the recorded attention that stands in for the models' while they are on their way: on the very text that
-    /// they would be asked about, and with their own mask (tracked).
+    /// Reads the recorded attention that stands in for BERT's while the model is on its way: on the very text that it
+    /// would be asked about, and with its own mask; none at other places (tracked).
     pub fn recorded<U>(self, place: Place, read: impl FnOnce(&Attention) -> U) -> Option<U> {
-        let (slot, answer, text) = match place {
-            Place::Bert => {
-                let text = self.sentence.with(Sentence::beginning);
-                let own = self.sight.with(Sight::as_trained);
-                (self.bert, self.bert_attention.answer, text.filter(|_| own))
-            }
-            _ => (self.bart, self.bart_attention.answer, self.source()),
-        };
-        let (name, text) = (slot.name.get(), text?);
-        if answer.with(Option::is_some) {
+        let live = self.bert_attention.answer.with(Option::is_some);
+        if place != Place::Bert || live || !self.sight.with(Sight::as_trained) {
             return None;
         }
-        self.recordings.with(|all| {
-            let told = |run: &&Recording| run.model == name && run.text == text;
-            all.iter().find(told)?.attentions.of(place).map(read)
+        let (name, text) = (
+            self.bert.name.get(),
+            self.sentence.with(Sentence::beginning)?,
+        );
+        self.recording.with(|run| {
+            let run = run.as_ref()?;
+            (run.model == name && run.text == text).then(|| read(&run.attentions.encoder))
         })
     }
 
-    /// [`Self::grid`] of the recorded attention; until the reader chooses a head, it is the most telling one.
-    pub fn recorded_grid(self, place: Place) -> Option<Grid> {
-        let lens = self.lens(place);
+    /// [`Self::grid`] of BERT's recorded attention; until the reader chooses a head, of the most telling one.
+    pub fn recorded_grid(self) -> Option<Grid> {
+        let lens = self.bert_lens;
         let (chosen, layer, head) = (lens.chosen.get(), lens.layer.get(), lens.head.get());
-        // A decoder is shown at the head that its cross-attention chooses, as it is once the model is there.
-        let guide = match place {
-            Place::Bert => Place::Bert,
-            _ => Place::Cross,
-        };
-        let telling = self.recorded(guide, Attention::most_telling).flatten();
-        let (layer, head) = telling
-            .filter(|_| !chosen)
-            .map_or((layer, head), |(layer, head)| (layer, Head::One(head)));
-        self.recorded(place, |attention| attention.grid(layer, head))
+        self.recorded(Place::Bert, |attention| {
+            let telling = attention.most_telling().filter(|_| !chosen);
+            let (layer, head) =
+                telling.map_or((layer, head), |(layer, head)| (layer, Head::One(head)));
+            attention.grid(layer, head)
+        })
     }
 
     /// Layer and head at which an attention is shown.

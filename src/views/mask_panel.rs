@@ -66,7 +66,8 @@ fn bert(page: Page) -> El {
     let width = width_of(&group);
     let lens = page.bert_lens;
     let grid = Derived::new(move || {
-        let grid = display.apply(filled(page, Place::Bert).unwrap_or_else(|| bert_shape(page)));
+        let live = page.grid(Place::Bert).or_else(|| page.recorded_grid());
+        let grid = display.apply(live.unwrap_or_else(|| bert_shape(page)));
         match display.padding.get() {
             true => grid.padded(PADDING),
             false => grid,
@@ -93,7 +94,7 @@ fn bert(page: Page) -> El {
         sight(page),
         lens_choice(page.bert, lens),
         trouble(page.bert_attention.asking),
-        recording_note(page, Place::Bert),
+        recording_note(page),
         matrix(
             page,
             Place::Bert,
@@ -106,19 +107,13 @@ fn bert(page: Page) -> El {
     ])
 }
 
-/// The weights at `place`: the model's, or a recording's until the model has answered (tracked).
-fn filled(page: Page, place: Place) -> Option<Grid> {
-    page.grid(place).or_else(|| page.recorded_grid(place))
-}
-
-/// Says so where a recording stands in for the model.
-fn recording_note(page: Page, place: Place) -> El {
+/// Says so where a recording stands in for BERT.
+fn recording_note(page: Page) -> El {
     p(
         "note recording",
-        "A recording of this model on this very text, until it has loaded.",
+        "A recording of BERT on this very text, until the model has loaded.",
     )
-    .attr("role", "status")
-    .shown(move || page.recorded(place, |_| ()).is_some())
+    .shown(move || page.recorded(Place::Bert, |_| ()).is_some())
 }
 
 /// BART's three matrices, and the place in the writing at which they are shown.
@@ -133,17 +128,17 @@ fn bart(page: Page) -> El {
 
     let source = Derived::new(move || bart_source(page));
     let encoder = Derived::new(move || {
-        let live = filled(page, Place::Encoder);
+        let live = page.grid(Place::Encoder);
         display.apply(live.unwrap_or_else(|| self_attention(source.get(), &Sight::default())))
     });
     let whole_decoder = Derived::new(move || {
-        let live = filled(page, Place::Decoder);
+        let live = page.grid(Place::Decoder);
         display.apply(
             live.unwrap_or_else(|| self_attention(bart_output(page), &Sight::of(Rule::Left))),
         )
     });
     let whole_cross = Derived::new(move || {
-        let live = filled(page, Place::Cross);
+        let live = page.grid(Place::Cross);
         display.apply(live.unwrap_or_else(|| cross_attention(bart_output(page), source.get())))
     });
     let written = Derived::new(move || whole_decoder.with(|grid| grid.rows.len()));
@@ -228,7 +223,6 @@ fn bart(page: Page) -> El {
         el("h3").text("BART"),
         lens_choice(page.bart, lens),
         trouble(answers.asking),
-        recording_note(page, Place::Encoder),
         triptych,
         proof::of_decoder(page),
     ])
