@@ -20,6 +20,25 @@ export async function catalogue() {
   return response.json();
 }
 
+/**
+ * A recorded run (docs/TRACES.md) in the form of a live answer: { model, text, encoder, decoder, cross }. Scores weren't
+ * recorded.
+ */
+export async function recording(name) {
+  const response = await fetch(new URL(`traces/${name}.json`, document.baseURI));
+  const { format, model, input, attention } = await response.json();
+  if (format !== 1) throw new Error(`a recording of format ${format}`);
+  const trace = { model: model.name, text: input.text };
+  for (const [part, { cells, ...tokens }] of Object.entries(attention)) {
+    const bytes = Uint8Array.from(atob(cells), (character) => character.charCodeAt(0));
+    const size = tokens.queryTokens.length * tokens.keyTokens.length;
+    const mask = bytes.slice(0, size).map((byte) => byte < 255);
+    const weights = Float32Array.from(bytes, (byte) => (byte < 255 ? byte / 254 : 0));
+    trace[part] = { ...tokens, mask, weights, scores: new Float32Array(bytes.length) };
+  }
+  return trace;
+}
+
 /** Loads a model by name; onProgress gets { loaded, total }. */
 export async function load(name, onProgress) {
   const { Unmask } = await client();

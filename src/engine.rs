@@ -22,6 +22,9 @@ extern "C" {
     #[wasm_bindgen(js_name = catalogue, catch)]
     async fn js_catalogue() -> Result<JsValue, JsValue>;
 
+    #[wasm_bindgen(js_name = recording, catch)]
+    async fn js_recording(name: &str) -> Result<JsValue, JsValue>;
+
     #[wasm_bindgen(js_name = load, catch)]
     async fn js_load(
         name: &str,
@@ -117,6 +120,26 @@ pub async fn catalogue() -> Outcome<Catalogue> {
     };
     let models = understood(answer.list("models", entry))?;
     Ok(Catalogue { models })
+}
+
+/// A recorded run of a shipped model.
+pub struct Recording {
+    /// The model's name in the catalogue.
+    pub model: String,
+    /// What it read.
+    pub text: String,
+    /// Where it looked, in 254 steps; its scores are all zero, as they weren't recorded.
+    pub attentions: Attentions,
+}
+
+/// Reads the recorded run `name` of the site's traces.
+pub async fn recording(name: &str) -> Outcome<Recording> {
+    let trace = Reader(js_recording(name).await.map_err(failure)?);
+    Ok(Recording {
+        model: understood(trace.text("model"))?,
+        text: understood(trace.text("text"))?,
+        attentions: attentions(&trace)?,
+    })
 }
 
 /// What a text got for an answer, and what of it was not read.
@@ -332,14 +355,7 @@ impl Model {
             .set("mask", mask.map(encoder_mask));
         let answer = self.handle.attention(text, &options.done()).await;
         let answer = Reader(answer.map_err(failure)?);
-        let part = |name| answer.part(name).map(|part| attention(&part)).transpose();
-        let encoder = part("encoder")?
-            .ok_or_else(|| misread("The engine's answer has no encoder attention."))?;
-        Ok(Attentions {
-            encoder,
-            decoder: part("decoder")?,
-            cross: part("cross")?,
-        })
+        attentions(&answer)
     }
 }
 
@@ -485,6 +501,17 @@ fn truncation(answer: &Reader) -> Option<Truncation> {
         kept: cut.count("kept").ok()?,
         dropped: cut.count("dropped").ok()?,
         from: cut.count("from").ok()?,
+    })
+}
+
+fn attentions(answer: &Reader) -> Outcome<Attentions> {
+    let part = |name| answer.part(name).map(|part| attention(&part)).transpose();
+    let encoder =
+        part("encoder")?.ok_or_else(|| misread("The engine's answer has no encoder attention."))?;
+    Ok(Attentions {
+        encoder,
+        decoder: part("decoder")?,
+        cross: part("cross")?,
     })
 }
 

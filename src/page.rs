@@ -3,7 +3,7 @@
 use unmask_protocol::{FilledMask, GenerateOptions};
 use web_sys::AbortSignal;
 
-use crate::engine::{self, Read};
+use crate::engine::{self, Read, Recording};
 use crate::latest::{Latest, spawn};
 use crate::slot::{Slot, Status};
 use crate::state::attention::{Attention, Attentions, Head};
@@ -23,6 +23,9 @@ const TOP_K: usize = 5;
 pub const ANSWER: &str = "answer";
 /// The task for which BART reads one word instead of the sentence.
 const PRONOUNCE: &str = "pronounce";
+
+/// The recorded run of BERT on the opening sentence, shown until the model is here.
+const RECORDING: &str = "fill-mask";
 
 /// The opening sentence and the word that it hides: what comes after the mask decides what belongs there.
 const OPENING: (&str, &str) = ("I want to go to the beach with you.", "go");
@@ -111,6 +114,8 @@ pub struct Page {
     pub writing: Writing,
     /// BART's attention over source and output.
     pub bart_attention: Latest<Attentions>,
+    /// A recorded run of BERT, for its matrix while the model is on its way.
+    recording: Var<Option<Recording>>,
     /// What is pointed at in the matrices.
     pub pointer: Var<Option<Pointer>>,
     /// Layer and head of BERT's matrix.
@@ -203,6 +208,7 @@ impl Page {
             beams: Var::new(Self::BEAMS),
             writing,
             bart_attention,
+            recording: Var::new(None),
             pointer: Var::new(None),
             bert_lens: Lens::new(),
             bart_lens: Lens::new(),
@@ -237,6 +243,10 @@ impl Page {
                 self.bart.load();
             }
         });
+        spawn(async move {
+            // Without it the matrix shows its mask alone, as for any other text.
+            self.recording.set(engine::recording(RECORDING).await.ok());
+        });
     }
 
     /// Takes the BART that is asked for, where this site has it, or else the site's first. It is loaded where the one
@@ -265,15 +275,35 @@ impl Page {
             Place::Bert => self.bert_attention.answer,
             _ => self.bart_attention.answer,
         };
-        answer.with(|answer| {
-            let all = answer.as_ref()?;
-            let attention = match place {
-                Place::Bert | Place::Encoder => Some(&all.encoder),
-                Place::Decoder => all.decoder.as_ref(),
-                Place::Cross => all.cross.as_ref(),
-                Place::Stages => None,
-            };
-            attention.map(read)
+        answer.with(|answer| answer.as_ref()?.of(place).map(read))
+    }
+
+    /// Reads the recorded attention that stands in for BERT's while the model is on its way: on the very text that it
+    /// would be asked about, and with its own mask; none at other places (tracked).
+    pub fn recorded<U>(self, place: Place, read: impl FnOnce(&Attention) -> U) -> Option<U> {
+        let live = self.bert_attention.answer.with(Option::is_some);
+        if place != Place::Bert || live || !self.sight.with(Sight::as_trained) {
+            return None;
+        }
+        let (name, text) = (
+            self.bert.name.get(),
+            self.sentence.with(Sentence::beginning)?,
+        );
+        self.recording.with(|run| {
+            let run = run.as_ref()?;
+            (run.model == name && run.text == text).then(|| read(&run.attentions.encoder))
+        })
+    }
+
+    /// [`Self::grid`] of BERT's recorded attention; until the reader chooses a head, of the most telling one.
+    pub fn recorded_grid(self) -> Option<Grid> {
+        let lens = self.bert_lens;
+        let (chosen, layer, head) = (lens.chosen.get(), lens.layer.get(), lens.head.get());
+        self.recorded(Place::Bert, |attention| {
+            let telling = attention.most_telling().filter(|_| !chosen);
+            let (layer, head) =
+                telling.map_or((layer, head), |(layer, head)| (layer, Head::One(head)));
+            attention.grid(layer, head)
         })
     }
 

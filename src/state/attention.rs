@@ -3,6 +3,7 @@
 use unmask_protocol::{AttentionHeader, Token};
 
 use super::grid::{Grid, labels};
+use super::links::Place;
 
 /// A head, or the mean over all of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -183,6 +184,18 @@ pub struct Attentions {
     pub decoder: Option<Attention>,
     /// Cross-attention.
     pub cross: Option<Attention>,
+}
+
+impl Attentions {
+    /// The one that is shown at `place`; none where the model has none, or several are shown.
+    pub fn of(&self, place: Place) -> Option<&Attention> {
+        match place {
+            Place::Bert | Place::Encoder => Some(&self.encoder),
+            Place::Decoder => self.decoder.as_ref(),
+            Place::Cross => self.cross.as_ref(),
+            Place::Stages => None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -66,7 +66,8 @@ fn bert(page: Page) -> El {
     let width = width_of(&group);
     let lens = page.bert_lens;
     let grid = Derived::new(move || {
-        let grid = display.apply(page.grid(Place::Bert).unwrap_or_else(|| bert_shape(page)));
+        let live = page.grid(Place::Bert).or_else(|| page.recorded_grid());
+        let grid = display.apply(live.unwrap_or_else(|| bert_shape(page)));
         match display.padding.get() {
             true => grid.padded(PADDING),
             false => grid,
@@ -93,6 +94,7 @@ fn bert(page: Page) -> El {
         sight(page),
         lens_choice(page.bert, lens),
         trouble(page.bert_attention.asking),
+        recording_note(page),
         matrix(
             page,
             Place::Bert,
@@ -103,6 +105,15 @@ fn bert(page: Page) -> El {
         ),
         proof::of_bert(page),
     ])
+}
+
+/// Says so where a recording stands in for BERT.
+fn recording_note(page: Page) -> El {
+    p(
+        "note recording",
+        "A recording of BERT on this very text, until the model has loaded.",
+    )
+    .shown(move || page.recorded(Place::Bert, |_| ()).is_some())
 }
 
 /// BART's three matrices, and the place in the writing at which they are shown.

@@ -54,7 +54,11 @@ pub fn matrix(
         .live_attr("data-columns", move || hook(size().1))
         .live_attr("data-forbidden", move || hook(grid.with(Grid::forbidden)))
         .live_attr("data-weights", move || {
-            Some(grid.with(|grid| grid.weights.is_some()).to_string())
+            let filled = grid.with(|grid| grid.weights.is_some());
+            Some(match page.recorded(place, |_| ()) {
+                Some(()) => "recorded".into(),
+                None => filled.to_string(),
+            })
         })
         .live_attr("data-row", move || marks.get().row.and_then(hook))
         .live_attr("data-column", move || marks.get().column.and_then(hook))

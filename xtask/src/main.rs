@@ -8,6 +8,7 @@ mod compress;
 mod evaluate;
 mod files;
 mod http;
+mod latency;
 mod layering;
 mod package;
 mod portable;
@@ -48,6 +49,8 @@ Usage: cargo xtask <command>
             --checkpoint <f>  the default BERT's F32 checkpoint, for the fidelity table
             --against <f>     another built site, whose engine joins
             --json <file>     where all numbers go
+            --no-build        measure what is in dist/ as it is
+  latency Time a key press until BERT's matrix, and frames while all heads scroll (docs/PERFORMANCE.md)
             --no-build        measure what is in dist/ as it is
   traces  Record the default examples with the shipped models, into public/traces
   evaluate [model...]
@@ -97,6 +100,7 @@ fn run() -> Result<ExitCode> {
         }
         Some("evaluate") => evaluate::measure(&args.finish()),
         Some("bench") => bench::run(bench::Options::parse(args)?),
+        Some("latency") => latency::run(args),
         Some("test") => test::run(test::Options::parse(args)?),
         Some(other) => bail!("there is no command `{other}`\n\n{HELP}"),
         None => bail!("which command?\n\n{HELP}"),
