@@ -256,7 +256,8 @@ export interface Beam {
 /** A finished generation. */
 export interface Generation {
   text: string;
-  tokens: { id: number; text: string; probability: number }[];
+  /** With the most probable tokens in the place of each. */
+  tokens: { id: number; text: string; probability: number; alternatives: Candidate[] }[];
   /** Length-normalised score of the winner (sum of log-probabilities for one beam). */
   score: number;
   finish: "stop" | "length";

@@ -92,6 +92,7 @@ fn view(page: Page) -> View {
         model: page.wanted.get(),
         task: page.task.get(),
         beams: unlike(page.beams.get(), Page::BEAMS),
+        decoding: page.decoding.get(),
         word: page.spoken.get(),
     }
 }
@@ -130,6 +131,7 @@ fn restore(page: Page) {
     page.task.put(view.task);
     let beams = view.beams.filter(|beams| Page::ALL_BEAMS.contains(beams));
     page.beams.put(beams.unwrap_or(Page::BEAMS));
+    page.decoding.put(view.decoding);
     page.spoken.put(view.word);
     page.wanted.put(view.model);
     page.choose_writer();

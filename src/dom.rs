@@ -8,7 +8,9 @@
 use leptos::prelude::{LocalStorage, StoredValue, document};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
-use web_sys::{Element, Event, HtmlElement, HtmlInputElement, HtmlTextAreaElement, Node};
+use web_sys::{
+    Element, Event, HtmlElement, HtmlInputElement, HtmlTextAreaElement, KeyboardEvent, Node,
+};
 
 use crate::var::effect;
 
@@ -242,6 +244,26 @@ impl El {
         }
         let all = self.0.query_selector_all(FOCUSABLE).ok()?;
         (0..all.length()).find(|&place| all.get(place).is_some_and(|node| node == *active))
+    }
+
+    /// Lets the arrow keys, Home and End walk among what can be focused within it.
+    pub fn walked(self) -> Self {
+        let parent = self.clone();
+        self.on("keydown", move |event| {
+            let key = event.unchecked_ref::<KeyboardEvent>().key();
+            let Some(now) = parent.focused_place() else {
+                return;
+            };
+            let to = match key.as_str() {
+                "ArrowRight" | "ArrowDown" => now + 1,
+                "ArrowLeft" | "ArrowUp" => now.saturating_sub(1),
+                "Home" => 0,
+                "End" => u32::MAX,
+                _ => return,
+            };
+            event.prevent_default();
+            parent.focus_place(to);
+        })
     }
 
     fn focus_place(&self, place: u32) {

@@ -329,6 +329,9 @@ impl Model {
             .text("task", controls.task.as_deref())
             .count("numBeams", controls.num_beams)
             .count("maxNewTokens", controls.max_new_tokens)
+            .count("minNewTokens", controls.min_new_tokens)
+            .count("noRepeatNgramSize", controls.no_repeat_ngram_size)
+            .set("lengthPenalty", controls.length_penalty.map(f64::from))
             .count("alternatives", controls.alternatives)
             .count("topK", controls.top_k)
             .set("temperature", controls.temperature)
@@ -476,6 +479,7 @@ fn written(generation: &Reader) -> Result<Written, Misread> {
             id: token.count("id")? as u32,
             text: token.text("text")?,
             probability: token.float("probability")?,
+            alternatives: token.list("alternatives", candidate)?,
         })
     })?;
     Ok(Written {

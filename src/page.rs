@@ -8,6 +8,7 @@ use crate::latest::{Latest, spawn};
 use crate::slot::{Slot, Status};
 use crate::state::attention::{Attention, Attentions, Head};
 use crate::state::catalogue::Catalogue;
+use crate::state::decoding::Decoding;
 use crate::state::draft::Stage;
 use crate::state::grid::Grid;
 use crate::state::links::{Place, Pointer};
@@ -110,6 +111,10 @@ pub struct Page {
     pub task: Var<Option<String>>,
     /// Beams of BART's search.
     pub beams: Var<usize>,
+    /// How else BART chooses.
+    pub decoding: Var<Decoding>,
+    /// The token written whose alternatives are shown, by its place.
+    pub step: Var<usize>,
     /// What BART writes.
     pub writing: Writing,
     /// BART's attention over source and output.
@@ -143,8 +148,8 @@ impl Page {
     pub const PART: Place = Place::Bert;
     /// Percent below which no line is drawn at first.
     pub const THRESHOLD: usize = 5;
-    /// The numbers of beams on offer: greedy, and the usual width.
-    pub const ALL_BEAMS: [usize; 2] = [1, 4];
+    /// The numbers of beams on offer: one, and some widths.
+    pub const ALL_BEAMS: [usize; 4] = [1, 2, 4, 8];
     /// Beams at first.
     pub const BEAMS: usize = Self::ALL_BEAMS[0];
 
@@ -206,6 +211,8 @@ impl Page {
             spoken: Var::new(None),
             task: Var::new(None),
             beams: Var::new(Self::BEAMS),
+            decoding: Var::new(Decoding::default()),
+            step: Var::new(0),
             writing,
             bart_attention,
             recording: Var::new(None),
@@ -404,9 +411,8 @@ impl Page {
     fn write_when_anything_changes(self) {
         let request = Derived::new(move || {
             let controls = GenerateOptions {
-                num_beams: Some(self.beams.get()),
                 task: self.current_task(),
-                ..GenerateOptions::default()
+                ..self.decoding.get().options(self.beams.get())
             };
             self.source().map(|source| (source, controls))
         });

@@ -51,6 +51,11 @@ impl Draft {
         &self.leading.text
     }
 
+    /// Every step of the search so far.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
     /// One more step of the search.
     pub fn push(&mut self, step: Step) {
         self.leading.text.clone_from(&step.text);
@@ -77,6 +82,7 @@ fn best_beam(steps: &[Step]) -> Vec<GeneratedToken> {
                 id: step.id,
                 text: step.token.clone(),
                 probability: step.probability,
+                alternatives: step.alternatives.clone(),
             },
             Some(beam) => {
                 place = beam.parent;
@@ -86,6 +92,8 @@ fn best_beam(steps: &[Step]) -> Vec<GeneratedToken> {
                     id: beam.id,
                     text: beam.token.clone(),
                     probability: (beam.score - before.map_or(0.0, |beam| beam.score)).exp(),
+                    // The step lists what stood beside the beam that led then, which needn't be this one.
+                    alternatives: Vec::new(),
                 }
             }
         });

@@ -2,8 +2,10 @@
 
 pub mod ablation;
 pub mod attention;
+pub mod beam_tree;
 pub mod catalogue;
 pub mod compare;
+pub mod decoding;
 pub mod draft;
 pub mod export;
 pub mod format;

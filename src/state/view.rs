@@ -3,6 +3,7 @@
 //! Addresses come from anywhere. What is not understood is left out, and named.
 
 use super::attention::Head;
+use super::decoding::{CONTROLS, Decoding};
 use super::links::Place;
 use super::shapes::{Rule, Sight};
 
@@ -42,6 +43,8 @@ pub struct View {
     pub task: Option<String>,
     /// Beams of its search.
     pub beams: Option<usize>,
+    /// How else BART chooses.
+    pub decoding: Decoding,
     /// The word that it pronounces, by its place in the text.
     pub word: Option<usize>,
 }
@@ -101,7 +104,11 @@ impl View {
             "task" => self.task = Some(word(value)?),
             "beams" => self.beams = Some(number(value)?),
             "word" => self.word = Some(number(value)?.checked_sub(1)?),
-            _ => return None,
+            name => {
+                let mut controls = CONTROLS.iter();
+                let at = controls.position(|control| control.name == name)?;
+                self.decoding.0[at] = Some(CONTROLS[at].read(value)?);
+            }
         }
         Some(())
     }
@@ -150,6 +157,9 @@ impl View {
         add("model", self.model.clone());
         add("task", self.task.clone());
         add("beams", self.beams.map(|beams| beams.to_string()));
+        for (control, value) in CONTROLS.iter().zip(self.decoding.0) {
+            add(control.name, value.map(|value| control.write(value)));
+        }
         add("word", self.word.map(|index| (index + 1).to_string()));
         pairs
     }
@@ -224,6 +234,16 @@ mod tests {
             model: Some("bart-g2p".into()),
             task: Some("pronounce".into()),
             beams: Some(4),
+            decoding: Decoding([
+                Some(1200),
+                None,
+                Some(70),
+                None,
+                Some(95),
+                Some(700),
+                None,
+                Some(250),
+            ]),
             word: Some(2),
         };
         let pairs = view.pairs();
@@ -269,6 +289,10 @@ mod tests {
             ("lines", "101"),
             ("model", ""),
             ("beams", "-4"),
+            ("temperature", "warm"),
+            ("temperature", "9"),
+            ("most", "1.5"),
+            ("likely", "0"),
             ("word", "0"),
             ("utm_source", "elsewhere"),
         ];

@@ -1,8 +1,8 @@
 //! What BART writes, token by token.
 
-use unmask_protocol::GeneratedToken;
-
+use super::beams::{alternatives, beam_tree, tokens};
 use super::choice::choice;
+use super::decoding::decoding;
 use super::error_note::error_note;
 use super::loading::loading;
 use super::word_strip::word_strip;
@@ -10,7 +10,6 @@ use crate::dom::{El, button, el, p};
 use crate::page::Page;
 use crate::state::catalogue::task_label;
 use crate::state::draft::Stage;
-use crate::state::format::percent;
 use crate::state::sentence::Word;
 use crate::var::Derived;
 
@@ -77,6 +76,7 @@ pub fn bart_panel(page: Page) -> El {
             ),
             written(page),
             tokens(page),
+            alternatives(page),
             el("p")
                 .class("spoken-only")
                 .attr("aria-live", "polite")
@@ -88,6 +88,8 @@ pub fn bart_panel(page: Page) -> El {
                     })
                 }),
             controls,
+            decoding(page),
+            beam_tree(page),
         ])
 }
 
@@ -138,36 +140,6 @@ fn written(page: Page) -> El {
                 .text(" → "),
             el("output").live_text(move || draft.with(|draft| draft.text().to_owned())),
         ])
-}
-
-/// What has been written, a token at a time.
-fn tokens(page: Page) -> El {
-    let draft = page.writing.draft;
-    el("ol")
-        .class("tokens")
-        .attr("aria-label", "Tokens written")
-        .live(move |list| {
-            draft.with(|draft| {
-                for written in &draft.leading.tokens {
-                    list.append(token(written));
-                }
-            });
-        })
-}
-
-/// One written token and how sure the model was.
-fn token(written: &GeneratedToken) -> El {
-    let text = written.text.replace('Ġ', " ");
-    let text = match text.trim() {
-        "" => "␣",
-        text => text,
-    };
-    el("li").children([
-        el("span").class("token").text(text),
-        el("span")
-            .class("number")
-            .text(&percent(written.probability)),
-    ])
 }
 
 /// Writes the same once more.

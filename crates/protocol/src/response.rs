@@ -365,6 +365,9 @@ pub struct GeneratedToken {
     pub text: String,
     /// Given everything before it.
     pub probability: f32,
+    /// The most probable tokens in its place.
+    #[serde(default)]
+    pub alternatives: Vec<Candidate>,
 }
 
 /// Why a generation ended.

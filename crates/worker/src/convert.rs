@@ -248,6 +248,7 @@ pub fn generation(output: generation::GenerationOutput) -> protocol::Generation 
         id: token.id,
         text: token.text,
         probability: token.probability,
+        alternatives: token.alternatives.into_iter().map(candidate).collect(),
     };
     protocol::Generation {
         text: output.text,

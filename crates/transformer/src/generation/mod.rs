@@ -76,6 +76,8 @@ pub struct GeneratedToken {
     pub text: String,
     /// The model's probability, given everything before it.
     pub probability: f32,
+    /// The tokens that the model found most probable in its place, before penalties and bans.
+    pub alternatives: Vec<Candidate>,
 }
 
 /// Why a generation ended.
@@ -167,18 +169,22 @@ impl<'m> Generation<'m> {
         let forced = best.ids.len() >= settings.max_length && !settings.forced_eos.is_empty();
         let ended = best.ids.last().is_some_and(|id| settings.eos.contains(id));
         let tokens = best.generated().iter().zip(&best.probabilities);
+        let tokens = tokens.zip(&best.alternatives);
         Ok(GenerationOutput {
             text: self
                 .bart
                 .target_tokenizer()
                 .decode(best.generated(), true)?,
             tokens: tokens
-                .map(|(&id, &probability)| GeneratedToken {
-                    id,
-                    text: self.spelling(id),
-                    probability,
+                .map(|((&id, &probability), alternatives)| {
+                    Ok(GeneratedToken {
+                        id,
+                        text: self.spelling(id),
+                        probability,
+                        alternatives: self.candidates(alternatives)?,
+                    })
                 })
-                .collect(),
+                .collect::<Result<_>>()?,
             score: best.score,
             finish: match ended && !forced {
                 true => Finish::Stop,
@@ -221,7 +227,12 @@ impl<'m> Generation<'m> {
                 }
                 let mut log_probs = logits.clone();
                 kernels().log_softmax(&mut log_probs);
-                Ok(Row { logits, log_probs })
+                let top = top_k(log_probs.iter().copied(), self.source.settings.alternatives);
+                Ok(Row {
+                    logits,
+                    log_probs,
+                    top: top.into(),
+                })
             })
             .collect()
     }
@@ -244,8 +255,7 @@ impl<'m> Generation<'m> {
         // Where nothing lives on, the winner may have ended some steps ago.
         let is_new = shown.ids.len() == self.source.cache.positions() + 1;
         let row = is_new.then(|| rows.get(row)).flatten();
-        let log_probs = row.map_or(&[][..], |row| &row.log_probs);
-        let alternatives = top_k(log_probs.iter().copied(), self.source.settings.alternatives);
+        let alternatives = row.map_or(&[][..], |row| &row.top);
         let beam = |(hypothesis, &parent): (&Hypothesis, &usize)| {
             let id = hypothesis.ids.last().copied().unwrap_or_default();
             Ok(Beam {
@@ -261,23 +271,25 @@ impl<'m> Generation<'m> {
             token: self.spelling(id),
             text: self.text_so_far(shown)?,
             probability: shown.probabilities.last().copied().unwrap_or_default(),
-            alternatives: alternatives
-                .into_iter()
-                .map(|(id, log_prob)| {
-                    let id = id as u32;
-                    Ok(Candidate {
-                        id,
-                        token: self.spelling(id),
-                        text: self.bart.target_tokenizer().text_of(id)?,
-                        probability: log_prob.exp(),
-                    })
-                })
-                .collect::<Result<_>>()?,
+            alternatives: self.candidates(alternatives)?,
             beams: match self.source.settings.num_beams {
                 1 => None,
                 _ => Some(live.map(beam).collect::<Result<_>>()?),
             },
         })
+    }
+
+    fn candidates(&self, log_probs: &[(usize, f32)]) -> Result<Vec<Candidate>> {
+        let candidate = |&(id, log_prob): &(usize, f32)| {
+            let id = id as u32;
+            Ok(Candidate {
+                id,
+                token: self.spelling(id),
+                text: self.bart.target_tokenizer().text_of(id)?,
+                probability: log_prob.exp(),
+            })
+        };
+        log_probs.iter().map(candidate).collect()
     }
 
     fn spelling(&self, id: u32) -> String {

@@ -1,5 +1,7 @@
 //! What a search keeps: hypotheses, and the choice of the next token for one of them.
 
+use std::sync::Arc;
+
 use candle_core::{Device, Tensor};
 use candle_transformers::generation::{LogitsProcessor, Sampling as Distribution};
 
@@ -14,6 +16,8 @@ pub(super) struct Row {
     pub logits: Vec<f32>,
     /// Log-softmax of them.
     pub log_probs: Vec<f32>,
+    /// Ids of the most probable tokens with their log-probabilities, best first.
+    pub top: Arc<[(usize, f32)]>,
 }
 
 /// A sequence that is being written.
@@ -25,6 +29,8 @@ pub(super) struct Hypothesis {
     pub probabilities: Vec<f32>,
     /// In which row of the batch each generated token was computed.
     pub rows: Vec<usize>,
+    /// What stood on top of the row that each generated token was chosen from.
+    pub alternatives: Vec<Arc<[(usize, f32)]>>,
     /// Sum of the generated tokens' scores; normalized by length once it has finished a beam search.
     pub score: f32,
 }
@@ -35,6 +41,7 @@ impl Hypothesis {
             ids: vec![start],
             probabilities: Vec::new(),
             rows: Vec::new(),
+            alternatives: Vec::new(),
             score: 0.,
         }
     }
@@ -51,6 +58,7 @@ impl Hypothesis {
         next.probabilities
             .push(rows[row].log_probs[id as usize].exp());
         next.rows.push(row);
+        next.alternatives.push(rows[row].top.clone());
         next.score = score;
         next
     }
