@@ -224,7 +224,7 @@ clientTest("generation streams a growing text, and its end is what complete give
     const iterator = bart.generate("attention", { numBeams: 1, alternatives: 3 });
     let next = await iterator.next();
     for (; !next.done; next = await iterator.next()) steps.push(next.value);
-    return { steps, generation: next.value, completed: await bart.complete("attention", { numBeams: 1 }) };
+    return { steps, generation: next.value, completed: await bart.complete("attention", { numBeams: 1, alternatives: 3 }) };
   });
   assert.deepEqual(generation, completed);
   assert.equal(generation.finish, "stop");
