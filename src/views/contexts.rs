@@ -38,15 +38,15 @@ struct Point {
 /// The section.
 pub fn contexts(page: Page) -> El {
     let texts = [
-        "He sat on the bank of the river and watched the water.",
-        "She works for a bank that lends money to the poor.",
+        "He swam to the bank of the river.",
+        "He took the money to the bank.",
     ]
     .map(|text| Var::new(text.to_owned()));
     let more = Var::new(
-        "The boat came to the bank where the river is wide.\n\
-         Trees grow along the bank of the stream.\n\
-         The bank lost a lot of money in the crisis.\n\
-         He opened an account at the bank."
+        "Trees grow on the north bank of the river.\n\
+         The bank of the stream was muddy.\n\
+         She works for a large bank in the city.\n\
+         The bank lent money to the farmers."
             .to_owned(),
     );
     let [first, second] = texts;
@@ -153,13 +153,7 @@ pub fn contexts(page: Page) -> El {
             }
         });
     }
-    let layers = move || {
-        let names = (0..states.get()).map(|state| match state {
-            0 => "before the first".to_owned(),
-            layer => layer.to_string(),
-        });
-        names.collect()
-    };
+    let layers = move || (0..states.get()).map(|state| state.to_string()).collect();
     el("section")
         .class("contexts")
         .attr("id", "contexts")
@@ -246,7 +240,7 @@ fn table(place: &El, left: &str, right: &str, found: &[Similarity]) {
             "verdict-line",
             &format!(
                 "{pair}: {} before the first layer, {} after the last{usual}. (1 is the same direction, 0 has nothing \
-                 in common.)",
+                 in common. Layer 0 is before the first.)",
                 hundredths(start.pair),
                 hundredths(end.pair)
             ),
@@ -259,10 +253,6 @@ fn table(place: &El, left: &str, right: &str, found: &[Similarity]) {
     }
     let body = el("tbody");
     for (layer, similarity) in found.iter().enumerate() {
-        let name = match layer {
-            0 => "before the first".to_owned(),
-            layer => layer.to_string(),
-        };
         let cell = |class: &str, value: Option<f32>| {
             let cell = el("td").class(class);
             match value {
@@ -276,8 +266,8 @@ fn table(place: &El, left: &str, right: &str, found: &[Similarity]) {
             }
         };
         body.append(el("tr").children([
-            el("th").attr("scope", "row").text(&name),
-            cell("pair", Some(similarity.pair)),
+            el("th").attr("scope", "row").text(&layer.to_string()),
+            cell("same", Some(similarity.pair)),
             cell("others", similarity.others),
         ]));
     }

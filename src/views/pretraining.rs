@@ -47,7 +47,7 @@ struct Case {
 
 /// The section.
 pub fn pretraining(page: Page) -> El {
-    let text = Var::new("The children went to school and played in the garden.".to_owned());
+    let text = Var::new("The king ruled the country for ten years.".to_owned());
     let place = Var::new(None::<usize>);
     let seed = Var::new(1u32);
     let read = Latest::new(move || {
