@@ -13,8 +13,9 @@ use web_sys::AbortSignal;
 use crate::engine::{Abort, Outcome};
 use crate::var::{Var, effect};
 
-/// How long the reader's hands must rest before the engine is asked what it answers at once.
-pub const BREATH: Duration = Duration::from_millis(12);
+/// How long the reader's hands must rest before the engine is asked what it answers at once: no longer than the event
+/// takes that they caused, so that whatever changes with it is asked about together. The worker drops what is outdated.
+pub const BREATH: Duration = Duration::ZERO;
 /// The same where the answer takes a while.
 pub const PAUSE: Duration = Duration::from_millis(160);
 
