@@ -64,6 +64,17 @@ impl<T> Latest<T> {
     where
         Q: AsyncFnOnce(Option<AbortSignal>) -> Outcome<T> + 'static,
     {
+        Self::keeping(question, || false)
+    }
+
+    /// The same, but that while `keep` holds, no question leaves the last answer where it is: another is about to come.
+    pub fn keeping<Q>(
+        question: impl Fn() -> Option<Q> + 'static,
+        keep: impl Fn() -> bool + 'static,
+    ) -> Self
+    where
+        Q: AsyncFnOnce(Option<AbortSignal>) -> Outcome<T> + 'static,
+    {
         let answer = Var::new(None);
         let asking = Asking {
             waiting: Var::new(false),
@@ -72,7 +83,7 @@ impl<T> Latest<T> {
         };
         let question = move || -> Option<Call> {
             let Some(question) = question() else {
-                if answer.peek(Option::is_some) {
+                if !keep() && answer.peek(Option::is_some) {
                     answer.set(None);
                 }
                 return None;
