@@ -68,7 +68,10 @@ pub fn sight(page: Page) -> El {
         }
     };
     let painted = move || page.sight.with(|sight| sight.painted.len());
-    el("div").class("sight").children([
+    let sight = el("div")
+        .class("sight")
+        .live_class("painting", move || page.painting.get());
+    sight.children([
         choice(
             "BERT may look",
             move || words.map(String::from).to_vec(),
