@@ -8,8 +8,9 @@ use leptos::prelude::{TimeoutHandle, set_timeout_with_handle, window};
 use wasm_bindgen::prelude::*;
 
 use crate::page::{Lens, Page};
+use crate::state::fields::FIELDS;
 use crate::state::sentence::Sentence;
-use crate::state::view::{LONGEST_TEXT, View};
+use crate::state::view::View;
 use crate::var::{Derived, Var, effect};
 
 /// How long the view has to rest before the address follows it.
@@ -50,25 +51,22 @@ pub fn follow(page: Page) {
     });
 }
 
-/// Puts the view into the address at once; the address, and whether the text was short enough to be in it.
+/// Puts the view into the address at once; the address, and whether there was room for every text in it.
 pub fn link(page: Page) -> (String, bool) {
+    let mut view = view(page);
+    let whole = view.fit();
     let words = Array::new();
-    for (name, value) in view(page).pairs() {
+    for (name, value) in view.pairs() {
         words.push(&name.into());
         words.push(&value.into());
     }
-    (write_address(&words), text_fits(page))
-}
-
-fn text_fits(page: Page) -> bool {
-    page.sentence
-        .with(|sentence| sentence.text().encode_utf16().count() <= LONGEST_TEXT)
+    (write_address(&words), whole)
 }
 
 /// What the page shows (tracked), as far as it isn't how the page opens.
-fn view(page: Page) -> View {
+pub fn view(page: Page) -> View {
     let opening = Page::opening();
-    let differs = page.sentence.with(|sentence| *sentence != opening) && text_fits(page);
+    let differs = page.sentence.with(|sentence| *sentence != opening);
     let lens = |lens: Lens| {
         lens.chosen
             .get()
@@ -94,6 +92,14 @@ fn view(page: Page) -> View {
         beams: unlike(page.beams.get(), Page::BEAMS),
         decoding: page.decoding.get(),
         word: page.spoken.get(),
+        rows: page.rows.get(),
+        step: page.step.get(),
+        held: page.pointer.get().filter(|pointer| pointer.locked),
+        painting: page.painting.get(),
+        texts: page.texts(),
+        noise: page.noise.get(),
+        occluded: page.occluded.get(),
+        open: page.open.get(),
     }
 }
 
@@ -109,6 +115,11 @@ fn restore(page: Page) {
     let pairs = words.chunks_exact(2);
     let (view, unknown) = View::read(pairs.map(|pair| (pair[0].as_str(), pair[1].as_str())));
     page.misread.put(unknown);
+    show(page, view);
+}
+
+/// Makes the page show a view.
+pub fn show(page: Page, view: View) {
     let sentence = match view.text {
         Some(text) => Sentence::restored(text, view.originals),
         None => Page::opening(),
@@ -133,6 +144,17 @@ fn restore(page: Page) {
     page.beams.put(beams.unwrap_or(Page::BEAMS));
     page.decoding.put(view.decoding);
     page.spoken.put(view.word);
+    page.rows.put(view.rows);
+    page.step.put(view.step);
+    page.pointer.put(view.held);
+    page.painting.put(view.painting);
+    for (at, text) in view.texts.into_iter().enumerate() {
+        let text = text.unwrap_or_else(|| FIELDS[at].opening.to_owned());
+        page.fields[at].put(text);
+    }
+    page.noise.put(view.noise);
+    page.occluded.put(view.occluded);
+    page.open.put(view.open);
     page.wanted.put(view.model);
     page.choose_writer();
 }

@@ -8,6 +8,7 @@ pub mod compare;
 pub mod decoding;
 pub mod draft;
 pub mod export;
+pub mod fields;
 pub mod format;
 pub mod geometry;
 pub mod grid;
