@@ -1,6 +1,6 @@
 //! What BART has written so far, of a search that may change its mind.
 
-use unmask_protocol::{ErrorBody, GenerateOptions, GeneratedToken, Step};
+use unmask_protocol::{ErrorBody, GenerateOptions, GeneratedToken, Step, Truncation};
 
 /// How far a generation is.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -109,6 +109,8 @@ pub struct Written {
     pub text: String,
     /// With their probabilities.
     pub tokens: Vec<GeneratedToken>,
+    /// Set where the source was longer than the model reads.
+    pub truncation: Option<Truncation>,
 }
 
 #[cfg(test)]
@@ -171,7 +173,7 @@ mod tests {
         draft.push(step(&[(0, "a", -0.5), (0, "b", -1.0)]));
         let winner = Written {
             text: "b".into(),
-            tokens: Vec::new(),
+            ..Written::default()
         };
         draft.finish(winner.clone());
         assert_eq!((draft.leading, draft.stage), (winner, Stage::Finished));

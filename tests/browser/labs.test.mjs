@@ -57,7 +57,7 @@ readerTest("BART puts right what each of the five noises has spoilt, and the wor
 
 readerTest("each cell of the table leads to the panel that shows it", async ({ page }) => {
   const table = page.getByRole("region", { name: "What sets them apart" });
-  const places = { "every token sees every": "group", "decoder that sees": "triptych", understanding: "heads", writing: "bart", guess: "bert", "undo noise": "noise" };
+  const places = { "every token sees every": "group", "decoder that sees": "triptych", understanding: "heads", writing: "bart", guess: "pretraining", "undo noise": "noise" };
   for (const [words, place] of Object.entries(places)) {
     const cell = table.getByRole("button", { name: words });
     await cell.focus();

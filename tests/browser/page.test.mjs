@@ -197,7 +197,7 @@ readerTest("BART restores, shortens, and answers beside BERT", async (reader) =>
   const answering = page.getByRole("article", { name: "Question answering" });
   await answering.getByLabel("Question").fill("Where does photosynthesis take place?");
   await answering.getByLabel("Passage").fill("Photosynthesis is the process by which green plants make food. It takes place in the leaves, and it gives off oxygen.");
-  await answering.getByText("BART, in its own words: leaves", { exact: true }).waitFor();
+  await answering.locator(".own-words").getByText("leaves", { exact: true }).waitFor();
   assert.equal(await answering.locator("mark").innerText(), "in the leaves");
 });
 
