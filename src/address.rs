@@ -28,7 +28,10 @@ extern "C" {
 /// Shows what the address asks for, now and whenever another one is chosen, and lets the address follow the reader.
 pub fn follow(page: Page) {
     restore(page);
-    let on_change = Closure::<dyn FnMut()>::new(move || restore(page));
+    let on_change = Closure::<dyn FnMut()>::new(move || {
+        page.touring.put(false);
+        restore(page);
+    });
     window().set_onhashchange(Some(on_change.as_ref().unchecked_ref()));
     // The page listens as long as it lives.
     on_change.forget();
@@ -38,11 +41,15 @@ pub fn follow(page: Page) {
     let waiting = Var::new(None::<TimeoutHandle>);
     effect(move || {
         // Before the reader has done anything, the address stays as it is: the page's own choices aren't news.
-        if !page.touched.get() || now.with(|now| *now == opened) && read_address().length() == 0 {
-            return;
-        }
         if let Some(earlier) = waiting.now() {
             earlier.clear();
+        }
+        // The tour's steps are no views of the reader's.
+        if page.touring.get() {
+            return;
+        }
+        if !page.touched.get() || now.with(|now| *now == opened) && read_address().length() == 0 {
+            return;
         }
         let write = move || {
             link(page);
@@ -146,6 +153,7 @@ pub fn show(page: Page, view: View) {
     page.beams.put(beams.unwrap_or(Page::BEAMS));
     page.decoding.put(view.decoding);
     page.spoken.put(view.word);
+    page.linked.put(view.rows.is_some());
     page.rows.put(view.rows);
     page.step.put(view.step);
     page.pointer.put(view.held);

@@ -11,9 +11,11 @@ use crate::state::attention::{Attention, Attentions, Head};
 use crate::state::catalogue::Catalogue;
 use crate::state::decoding::Decoding;
 use crate::state::draft::Stage;
+use crate::state::fields::{FIELDS, Texts};
 use crate::state::grid::Grid;
 use crate::state::history::History;
 use crate::state::links::{Place, Pointer};
+use crate::state::noise::Settings;
 use crate::state::ramp::Scheme;
 use crate::state::sentence::Sentence;
 use crate::state::shapes::Sight;
@@ -133,6 +135,8 @@ pub struct Page {
     pub bart_attention: Latest<Attentions>,
     /// The decoder's rows that are shown, from the first; none shows all.
     pub rows: Var<Option<usize>>,
+    /// Whether these rows are a link's: the next writing keeps them.
+    pub linked: Var<bool>,
     /// A recorded run of BERT, for its matrix while the model is on its way.
     recording: Var<Option<Recording>>,
     /// What is pointed at in the matrices.
@@ -155,6 +159,45 @@ pub struct Page {
     pub touched: Var<bool>,
     /// Names in the address that say nothing to this page.
     pub misread: Var<Vec<String>>,
+    /// What the labs' fields hold, by their places in [`FIELDS`].
+    pub fields: &'static [Var<String>; FIELDS.len()],
+    /// How the lab's text is spoilt.
+    pub noise: Var<Settings>,
+    /// The heads whose texts have each word hidden in turn, by name.
+    pub occluded: Var<Vec<String>>,
+    /// What is unfolded, by name.
+    pub open: Var<Vec<String>>,
+    /// What panels have found, for the tour to tell.
+    pub told: Told,
+    /// Whether the tour has the page.
+    pub touring: Var<bool>,
+}
+
+/// What panels of their own have found; none while they ask.
+#[derive(Clone, Copy)]
+pub struct Told {
+    /// Rows that stayed to the last bit when BERT's last word became another, and rows in all.
+    pub unmoved: Var<Option<(usize, usize)>>,
+    /// A text, what was left of it when it was spoilt, and what BART made of that.
+    pub repaired: Var<Option<(String, String, String)>>,
+    /// Probability that the second sentence follows the first.
+    pub follows: Var<Option<f32>>,
+    /// What BERT marks as the answer (nothing, where it finds none), and what BART says in its own words.
+    pub answers: Var<Option<(String, String)>>,
+    /// BERT's first guess with every head and its probability, and the same without those that are off.
+    pub silenced: Var<Option<[(String, f32); 2]>>,
+}
+
+impl Told {
+    fn new() -> Self {
+        Self {
+            unmoved: Var::new(None),
+            repaired: Var::new(None),
+            follows: Var::new(None),
+            answers: Var::new(None),
+            silenced: Var::new(None),
+        }
+    }
 }
 
 impl Page {
@@ -248,6 +291,7 @@ impl Page {
             writing,
             bart_attention,
             rows: Var::new(None),
+            linked: Var::new(false),
             recording: Var::new(None),
             pointer: Var::new(None),
             bert_lens: Lens::new(),
@@ -264,6 +308,14 @@ impl Page {
             wanted: Var::new(None),
             touched: Var::new(false),
             misread: Var::new(Vec::new()),
+            fields: Box::leak(Box::new(std::array::from_fn(|at| {
+                Var::new(FIELDS[at].opening.to_owned())
+            }))),
+            noise: Var::new(Settings::default()),
+            occluded: Var::new(Vec::new()),
+            open: Var::new(Vec::new()),
+            told: Told::new(),
+            touring: Var::new(false),
         };
         page.write_when_anything_changes();
         page.open_lenses();
@@ -471,18 +523,26 @@ impl Page {
         }
     }
 
-    /// Each model's first answer chooses the head that is shown until the reader chooses another: the one that points
-    /// most sharply at words further away. A mean over heads blurs them all.
+    /// Each model's answer chooses the head that is shown until the reader, or a link, chooses another: the one that
+    /// points most sharply at words further away. A mean over heads blurs them all.
     fn open_lenses(self) {
         for place in [Place::Bert, Place::Cross] {
             let lens = self.lens(place);
             effect(move || {
                 let telling = self.attention(place, Attention::most_telling).flatten();
-                if let Some((layer, head)) = telling.filter(|_| !lens.chosen.now()) {
+                if let Some((layer, head)) = telling.filter(|_| !lens.chosen.get()) {
                     lens.choose(layer, Head::One(head));
                 }
             });
         }
+    }
+
+    /// What the labs' fields hold, as far as it isn't what they hold at first (tracked).
+    pub fn texts(self) -> Texts {
+        std::array::from_fn(|at| {
+            let text = self.fields[at].get();
+            (text != FIELDS[at].opening).then_some(text)
+        })
     }
 
     /// What BART is to do: the reader's choice where the model can do it, or else its first task.

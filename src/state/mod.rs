@@ -26,4 +26,5 @@ pub mod sentence;
 pub mod shapes;
 pub mod summary;
 pub mod thumbnails;
+pub mod tour;
 pub mod view;

@@ -2,6 +2,7 @@
 
 use unmask_protocol::GeneratedToken;
 
+use super::disclosure::disclosure;
 use super::probability::probability_row;
 use crate::dom::{El, el, p};
 use crate::page::Page;
@@ -117,19 +118,19 @@ pub fn beam_tree(page: Page) -> El {
             "Walk the tree by the arrow keys to read what each branch had written.".into()
         })
     };
-    el("details")
+    let summary = el("summary").live_text(move || {
+        tree.with(|tree| {
+            format!(
+                "The beams: {} tokens tried, {} pruned",
+                tree.branches.len(),
+                tree.pruned()
+            )
+        })
+    });
+    disclosure(page, "beams", summary)
         .class("beam-tree")
         .shown(move || tree.with(|tree| !tree.branches.is_empty()))
         .children([
-            el("summary").live_text(move || {
-                tree.with(|tree| {
-                    format!(
-                        "The beams: {} tokens tried, {} pruned",
-                        tree.branches.len(),
-                        tree.pruned()
-                    )
-                })
-            }),
             el("p")
                 .class("note")
                 .attr("aria-live", "polite")

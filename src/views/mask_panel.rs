@@ -243,7 +243,10 @@ fn stepper(page: Page, written: Derived<usize>) -> El {
     effect(move || {
         if draft.with(|draft| draft.stage == Stage::Running) {
             stop();
-            shown.put(None);
+            match page.linked.now() {
+                true => page.linked.set(false),
+                false => shown.put(None),
+            }
         }
     });
     let play = move || {

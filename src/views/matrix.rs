@@ -1,7 +1,6 @@
 //! One attention matrix as a figure: its sheet, its reading, and every row in words.
 
-use web_sys::HtmlDetailsElement;
-
+use super::disclosure::{disclosure, is_open};
 use super::sheet::{Sheet, hide_button, marks_in, sheet};
 use crate::dom::{El, el};
 use crate::page::Page;
@@ -80,7 +79,7 @@ pub fn matrix(
                 })
                 .live_text(reading),
             hide_button(page, move || place, grid),
-            rows_in_words(grid),
+            rows_in_words(page, place, grid),
         ])
 }
 
@@ -101,12 +100,12 @@ pub fn off_remark(page: Page, place: Place) -> El {
 }
 
 /// Every row's summary, for whoever would rather read than look; made only while it is open.
-fn rows_in_words(grid: Derived<Grid>) -> El {
-    let open = Var::new(false);
-    let details = el("details");
-    let node: HtmlDetailsElement = details.node();
+fn rows_in_words(page: Page, place: Place, grid: Derived<Grid>) -> El {
+    let name = format!("rows-{}", place.name());
+    let summary = el("summary").text("Row by row, in words");
+    let details = disclosure(page, &name, summary);
     let rows = move |list: &El| {
-        if open.get() {
+        if is_open(page, &name) {
             grid.with(|grid| {
                 for row in 0..grid.rows.len() {
                     list.append(el("li").text(&row_summary(grid, row)));
@@ -114,10 +113,5 @@ fn rows_in_words(grid: Derived<Grid>) -> El {
             });
         }
     };
-    details
-        .on("toggle", move |_| open.put(node.open()))
-        .children([
-            el("summary").text("Row by row, in words"),
-            el("ol").live(rows),
-        ])
+    details.child(el("ol").live(rows))
 }

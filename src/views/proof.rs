@@ -4,11 +4,12 @@ use crate::dom::{El, el, p, value_of};
 use crate::latest::Latest;
 use crate::page::Page;
 use crate::state::attention::Attentions;
+use crate::state::fields::{INSTEAD, INSTEAD_WRITTEN};
 use crate::state::compare::{Change, row_changes};
 use crate::state::grid::{Label, labels};
 use crate::state::links::Place;
 use crate::state::sentence::words;
-use crate::var::{Derived, Var};
+use crate::var::{Derived, Var, effect};
 use crate::views::error_note::trouble;
 
 /// The experiment on BERT's text: its last word becomes another.
@@ -21,7 +22,7 @@ pub fn of_bert(page: Page) -> El {
             Some((words.len() - 1, text[last.range.clone()].to_owned()))
         })
     });
-    let instead = Var::new("page".to_owned());
+    let instead = page.fields[INSTEAD];
     let again = Latest::new(move || {
         let (index, _) = last.get()?;
         let instead = instead.get();
@@ -56,7 +57,7 @@ pub fn of_decoder(page: Page) -> El {
         };
         Some((text[..start].to_owned(), text[start..].to_owned()))
     });
-    let instead = Var::new("z".to_owned());
+    let instead = page.fields[INSTEAD_WRITTEN];
     let again = Latest::new(move || {
         let (before, _) = last.get()?;
         let target = before + instead.get().trim();
@@ -99,6 +100,15 @@ fn experiment(
             })
         })
     };
+    if place == Place::Bert {
+        effect(move || {
+            let all = again.settled(|_| changes());
+            page.told.unmoved.put(all.map(|all| {
+                let same = all.iter().filter(|(_, change)| *change == Change::Identical);
+                (same.count(), all.len())
+            }));
+        });
+    }
     let rows = move |list: &El| {
         for (label, change) in changes().into_iter().flatten() {
             let (class, verdict) = match change {

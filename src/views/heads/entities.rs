@@ -6,16 +6,14 @@ use super::field::{asked, field};
 use crate::dom::{El, el};
 use crate::latest::Latest;
 use crate::page::Page;
+use crate::state::fields::NAMES;
 use crate::state::format::percent;
 use crate::state::marked::runs;
-use crate::var::Var;
 use crate::views::error_note::trouble;
 
 /// A token classification head.
 pub fn panel(page: Page, head: &HeadInfo) -> El {
-    let text = Var::new(
-        "Ada Lovelace met Charles Babbage in London and wrote about his engine.".to_owned(),
-    );
+    let text = page.fields[NAMES];
     let name = head.name.clone();
     let latest = Latest::new(move || {
         let (model, text, head) = (page.bert.model()?, asked(text)?, name.clone());

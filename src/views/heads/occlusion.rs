@@ -8,13 +8,16 @@ use crate::state::format::{decimal, percent};
 use crate::state::occlusion::{Hidden, MOST, Occlusion, occluded, points};
 use crate::var::Var;
 use crate::views::choice::toggle;
+use crate::views::disclosure::disclosure;
 use crate::views::error_note::trouble;
 
 /// The switch, the words with their bars, and the same as a table, for the head `head` on `text`.
 pub fn occlusion(page: Page, text: Var<String>, head: String) -> El {
-    let on = Var::new(false);
+    let [name, turned, shown] = [head.clone(), head.clone(), head.clone()];
+    let on = move || page.occluded.with(|heads| heads.contains(&name));
+    let asks = on.clone();
     let latest = Latest::new(move || {
-        if !on.get() {
+        if !asks() {
             return None;
         }
         let (model, text, head) = (page.bert.model()?, asked(text)?, head.clone());
@@ -45,6 +48,14 @@ pub fn occlusion(page: Page, text: Var<String>, head: String) -> El {
             })
         })
     });
+    let turn = move |wanted: bool| {
+        page.occluded.update(|heads| {
+            heads.retain(|one| *one != turned);
+            if wanted {
+                heads.push(turned.clone());
+            }
+        });
+    };
     el("div")
         .class("occlusion")
         .live_attr("aria-busy", move || {
@@ -53,21 +64,21 @@ pub fn occlusion(page: Page, text: Var<String>, head: String) -> El {
         .children([
             toggle(
                 "hide each word in turn: which does this rest on?",
-                move || on.get(),
-                move |wanted| on.put(wanted),
+                on,
+                turn,
             ),
             trouble(latest.asking),
             el("div").live(move |place| {
                 latest.answer.with(|answer| {
                     if let Some(occlusion) = answer {
-                        show(place, occlusion);
+                        show(page, &shown, place, occlusion);
                     }
                 });
             }),
         ])
 }
 
-fn show(place: &El, occlusion: &Occlusion) {
+fn show(page: Page, name: &str, place: &El, occlusion: &Occlusion) {
     let summary = match occlusion.mainstay() {
         Some(word) => format!(
             "On the whole text, “{}” has {}. It loses most without “{}”: {} points.",
@@ -100,7 +111,7 @@ fn show(place: &El, occlusion: &Occlusion) {
         );
     }
     place.append(list);
-    place.append(table(occlusion));
+    place.append(table(page, name, occlusion));
     if occlusion.words.len() == MOST {
         place.append(p(
             "note",
@@ -110,7 +121,7 @@ fn show(place: &El, occlusion: &Occlusion) {
 }
 
 /// The same in numbers.
-fn table(occlusion: &Occlusion) -> El {
+fn table(page: Page, name: &str, occlusion: &Occlusion) -> El {
     let head = el("tr");
     for title in ["Hidden word", &occlusion.label, "Change in points"] {
         head.append(el("th").attr("scope", "col").text(title));
@@ -129,10 +140,10 @@ fn table(occlusion: &Occlusion) -> El {
                 ]),
         );
     }
-    el("details").children([
-        el("summary").text("Word by word, as a table"),
+    let summary = el("summary").text("Word by word, as a table");
+    disclosure(page, &format!("table-{name}"), summary).child(
         el("table")
             .class("shifts")
             .children([el("thead").child(head), body]),
-    ])
+    )
 }
