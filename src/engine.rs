@@ -280,8 +280,9 @@ impl Model {
         text: &str,
         signal: Option<AbortSignal>,
     ) -> Outcome<HiddenStates> {
-        let answer = self.handle.hidden_states(text, &options(signal).done());
-        let answer = Reader(answer.await.map_err(failure)?);
+        let options = options(signal).done();
+        let answer = self.handle.hidden_states(text, &options).await;
+        let answer = Reader(answer.map_err(failure)?);
         let Ok(values) = answer.get("values").dyn_into::<Float32Array>() else {
             return Err(misread("The engine's vectors came without their values."));
         };

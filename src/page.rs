@@ -374,8 +374,7 @@ impl Page {
     /// would be asked about, and with its own mask; none at other places (tracked).
     pub fn recorded<U>(self, place: Place, read: impl FnOnce(&Attention) -> U) -> Option<U> {
         let live = self.bert_attention.answer.with(Option::is_some);
-        let as_it_is =
-            self.sight.with(Sight::as_trained) && self.bert_off.with(Option::is_none);
+        let as_it_is = self.sight.with(Sight::as_trained) && self.bert_off.with(Option::is_none);
         if place != Place::Bert || live || !as_it_is {
             return None;
         }

@@ -31,7 +31,9 @@ pub fn heads_off(off: &[Off], place: Place) -> Option<HeadsOff> {
 
 /// The heads that are off of one layer of one attention.
 pub fn off_in(off: &[Off], place: Place, layer: usize) -> Vec<usize> {
-    let found = off.iter().filter(|&&(of, at, _)| (of, at) == (place, layer));
+    let found = off
+        .iter()
+        .filter(|&&(of, at, _)| (of, at) == (place, layer));
     found.map(|&(.., head)| head).collect()
 }
 

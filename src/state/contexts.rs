@@ -426,7 +426,10 @@ mod tests {
     #[test]
     fn each_point_has_its_nearest_one() {
         let vectors = [vec![1.0, 0.0], vec![1.0, 0.1], vec![0.0, 1.0]];
-        let near: Vec<_> = nearest(&vectors).into_iter().map(|near| near.unwrap().0).collect();
+        let near: Vec<_> = nearest(&vectors)
+            .into_iter()
+            .map(|near| near.unwrap().0)
+            .collect();
         assert_eq!(near, [1, 0, 1]);
         assert_eq!(nearest(&vectors[..1]), [None]);
     }

@@ -121,7 +121,11 @@ mod tests {
 
     #[test]
     fn eight_of_ten_are_hidden_one_replaced_and_one_kept() {
-        let count = |wanted| (0..100).filter(|&dice| Treatment::of(dice) == wanted).count();
+        let count = |wanted| {
+            (0..100)
+                .filter(|&dice| Treatment::of(dice) == wanted)
+                .count()
+        };
         assert_eq!(count(Treatment::Hidden), 80);
         assert_eq!(count(Treatment::Replaced), 10);
         assert_eq!(count(Treatment::Kept), 10);

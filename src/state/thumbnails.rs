@@ -144,7 +144,12 @@ mod tests {
         let (x, y) = layout.corner(0, 0);
         let pixel = |dx: f64, dy: f64| {
             let at = ((y + dy) as usize * width + (x + dx) as usize) * 4;
-            [picture[at], picture[at + 1], picture[at + 2], picture[at + 3]]
+            [
+                picture[at],
+                picture[at + 1],
+                picture[at + 2],
+                picture[at + 3],
+            ]
         };
         let end = layout.side - 1.0;
         assert_eq!(pixel(0.0, 0.0), [255, 0, 9, 255]);

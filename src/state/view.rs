@@ -202,9 +202,8 @@ impl View {
         add("bart", self.bart.map(lens_words));
         let fits = !self.off.is_empty() && self.off.len() <= MOST_HEADS;
         let off = self.off.iter();
-        let off = off.map(|(place, layer, head)| {
-            format!("{}-{}-{}", place.name(), layer + 1, head + 1)
-        });
+        let off =
+            off.map(|(place, layer, head)| format!("{}-{}-{}", place.name(), layer + 1, head + 1));
         add("off", fits.then(|| off.collect::<Vec<_>>().join(",")));
         add("show", self.part.map(|place| place.name().to_owned()));
         let tokens = [

@@ -1,8 +1,42 @@
 //! A canvas made ready to be drawn on: cleared, in device pixels, with the page's colours and types at hand.
 
-use leptos::prelude::window;
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use leptos::prelude::{request_animation_frame, set_timeout, untrack, window};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{CanvasRenderingContext2d, CssStyleDeclaration, HtmlCanvasElement};
+
+use crate::var::effect;
+
+/// Draws what a reader need not see in the very frame in which it changes: `draw` is called, untracked, once a frame has
+/// been shown since something changed that `reads` reads, however often it did. So the matrix that is typed at is shown
+/// first, and the others follow.
+pub fn draw_behind(reads: impl Fn() + 'static, draw: impl Fn() + 'static) {
+    draw_behind_boxed(Box::new(reads), Rc::new(draw));
+}
+
+fn draw_behind_boxed(reads: Box<dyn Fn()>, draw: Rc<dyn Fn()>) {
+    let waiting = Rc::new(Cell::new(false));
+    effect(move || {
+        reads();
+        if waiting.replace(true) {
+            return;
+        }
+        let (waiting, draw) = (waiting.clone(), draw.clone());
+        request_animation_frame(move || {
+            // This frame is still being made; a task of its own comes behind it.
+            set_timeout(
+                move || {
+                    waiting.set(false);
+                    untrack(|| draw());
+                },
+                Duration::ZERO,
+            );
+        });
+    });
+}
 
 /// Where to draw, in CSS pixels.
 pub struct Surface {

@@ -74,10 +74,15 @@ pub fn contexts(page: Page) -> El {
             };
             let shared = shared_word(&a.text, &b.text).unwrap_or((0, 0));
             let pick = |wanted: Option<usize>, text: &str, shared: usize| {
-                wanted.filter(|&at| at < words(text).len()).unwrap_or(shared)
+                wanted
+                    .filter(|&at| at < words(text).len())
+                    .unwrap_or(shared)
             };
             let [left, right] = wanted.get();
-            Some((pick(left, &a.text, shared.0), pick(right, &b.text, shared.1)))
+            Some((
+                pick(left, &a.text, shared.0),
+                pick(right, &b.text, shared.1),
+            ))
         })
     });
     let alike = Derived::new(move || {
@@ -115,7 +120,10 @@ pub fn contexts(page: Page) -> El {
             el("p")
                 .class("strip")
                 .attr("role", "group")
-                .attr("aria-label", &format!("Word of the {}", label.to_ascii_lowercase()))
+                .attr(
+                    "aria-label",
+                    &format!("Word of the {}", label.to_ascii_lowercase()),
+                )
                 .live(move |strip| {
                     let text = text.get();
                     let mut copied = 0;
@@ -227,7 +235,10 @@ fn table(place: &El, left: &str, right: &str, found: &[Similarity]) {
         return;
     };
     let usual = match end.others {
-        Some(others) => format!("; two other words of these sentences have {} there", hundredths(others)),
+        Some(others) => format!(
+            "; two other words of these sentences have {} there",
+            hundredths(others)
+        ),
         None => String::new(),
     };
     place.append(
@@ -325,7 +336,8 @@ fn picture(page: Page, points: Derived<Vec<Point>>, laid: Derived<Option<Plane>>
                         item.set_attr("data-nearest", Some(&(other + 1).to_string()));
                     }
                     let place = laid.as_ref().and_then(|laid| laid.points.get(at));
-                    let place = place.map(|(x, y)| format!("{},{}", hundredths(*x), hundredths(*y)));
+                    let place =
+                        place.map(|(x, y)| format!("{},{}", hundredths(*x), hundredths(*y)));
                     item.set_attr("data-place", place.as_deref());
                     list.append(item);
                 }
@@ -376,7 +388,10 @@ fn draw(canvas: &HtmlCanvasElement, plane: Option<&Plane>, width: f64) -> Result
     context.set_text_baseline("middle");
     // The two sentences' points last, on top.
     for (at, &(across, up)) in plane.points.iter().enumerate().rev() {
-        let (x, y) = (centre + f64::from(across) * scale, middle - f64::from(up) * scale);
+        let (x, y) = (
+            centre + f64::from(across) * scale,
+            middle - f64::from(up) * scale,
+        );
         let pair = at < 2;
         context.begin_path();
         context.arc(x, y, RADIUS, 0.0, std::f64::consts::TAU)?;

@@ -3,7 +3,7 @@
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Event, HtmlCanvasElement, KeyboardEvent, MouseEvent};
 
-use super::canvas::Surface;
+use super::canvas::{Surface, draw_behind};
 use super::measure::width_of;
 use super::sheet::{click, here, hide, hide_button, let_go, point_softly, walk};
 use crate::dom::{El, el};
@@ -12,7 +12,7 @@ use crate::state::geometry::{LABEL_SIZE, row_room, shortened};
 use crate::state::grid::{Cell, Grid};
 use crate::state::links::Marks;
 use crate::state::summary::describe;
-use crate::var::{Derived, effect};
+use crate::var::Derived;
 
 /// Widest that the picture gets.
 const WIDEST: f64 = 560.0;
@@ -90,13 +90,21 @@ pub fn lines(page: Page) -> El {
         pointer.map_or_else(Marks::default, |pointer| pointer.marks_in(page.part.get()))
     });
     let drawn: HtmlCanvasElement = canvas.node();
-    effect(move || {
+    let seen = move || {
         page.scheme.get();
         let threshold = page.display.threshold.get() as f32 / 100.0;
+        let silent = page.silent(page.part.get());
+        (layout.get(), marks.get(), threshold, silent)
+    };
+    let reads = move || {
+        grid.with(|_| ());
+        seen();
+    };
+    draw_behind(reads, move || {
+        let (layout, marks, threshold, silent) = seen();
         grid.with(|grid| {
             // A canvas that cannot be drawn on leaves the words below it.
-            let silent = page.silent(page.part.get());
-            let _ = draw(&drawn, grid, &layout.get(), marks.get(), threshold, silent);
+            let _ = draw(&drawn, grid, &layout, marks, threshold, silent);
         });
     });
     let reading = move || {

@@ -89,9 +89,7 @@ pub fn off_remark(page: Page, place: Place) -> El {
         let (off, heads) = page.off_at(place);
         match (page.silent(place), off.len()) {
             (true, _) => " turned off: nobody is told what it gathers".into(),
-            (false, some @ 1..)
-                if page.lens(page.attention_at(place)).head.get() == Head::Mean =>
-            {
+            (false, some @ 1..) if page.lens(page.attention_at(place)).head.get() == Head::Mean => {
                 format!(" {some} of the {heads} heads are off")
             }
             _ => String::new(),

@@ -7,7 +7,7 @@ use web_sys::{
 
 use leptos::prelude::window;
 
-use super::canvas::Surface;
+use super::canvas::{Surface, draw_behind};
 use super::measure::width_of;
 use crate::dom::{El, el};
 use crate::page::Page;
@@ -16,7 +16,7 @@ use crate::state::habits::habits;
 use crate::state::links::Marks;
 use crate::state::ramp::{Scheme, colour, position};
 use crate::state::thumbnails::{Thumbnails, pixels};
-use crate::var::{Derived, effect};
+use crate::var::Derived;
 
 /// The grid of thumbnails, with a line that says what the chosen head does.
 pub fn overview(page: Page) -> El {
@@ -102,17 +102,24 @@ pub fn overview(page: Page) -> El {
         let (layout, scheme) = (layout.get(), page.scheme.get());
         let part = page.part.get();
         let extent = page.extent(part);
-        page.attention(part, |attention| {
-            draw(attention, extent, &layout, scheme)
-        })
-        .flatten()
+        page.attention(part, |attention| draw(attention, extent, &layout, scheme))
+            .flatten()
     });
-    effect(move || {
-        let (layer, head) = chosen();
+    let reads = move || {
+        let part = page.part.get();
+        page.attention(part, |_| ());
+        page.extent(part);
         page.scheme.get();
+        layout.with(|_| ());
+        off.with(|_| ());
+        chosen();
+    };
+    draw_behind(reads, move || {
+        let (layer, head) = chosen();
         picture.with(|picture| {
+            let (layout, off) = (layout.get(), off.get());
             // A canvas that cannot be drawn on leaves the words below it.
-            let _ = show(&drawn, picture.as_ref(), &layout.get(), layer, head, &off.get());
+            let _ = show(&drawn, picture.as_ref(), &layout, layer, head, &off);
         });
     });
     let reading = move || {

@@ -193,7 +193,8 @@ impl Painter<'_> {
             let y = top + (row as f64 + 0.5) * cell;
             if self.label_style(label, self.marks.row == Some(row)) {
                 self.surface.context.set_text_align("right");
-                self.surface.context
+                self.surface
+                    .context
                     .fill_text(&shortened(&label.text), left - 6.0, y)?;
             }
         }
@@ -210,7 +211,9 @@ impl Painter<'_> {
                 self.surface.context.translate(x, top - 6.0)?;
                 self.surface.context.rotate(-std::f64::consts::FRAC_PI_2)?;
                 self.surface.context.set_text_align("left");
-                self.surface.context.fill_text(&shortened(&label.text), 0.0, 0.0)?;
+                self.surface
+                    .context
+                    .fill_text(&shortened(&label.text), 0.0, 0.0)?;
                 self.surface.context.restore();
             }
         }
@@ -221,7 +224,8 @@ impl Painter<'_> {
     fn label_style(&self, label: &Label, marked: bool) -> bool {
         let weight = if marked { "bold " } else { "" };
         let family = self.surface.variable("--mono");
-        self.surface.context
+        self.surface
+            .context
             .set_font(&format!("{weight}{}px {family}", LABEL_SIZE as u32));
         let ink = match (marked, label.special) {
             (true, _) => "--accent",
@@ -239,7 +243,8 @@ impl Painter<'_> {
         let row = self.marks.row.filter(|&row| row < rows);
         let column = self.marks.column.filter(|&column| column < columns);
         let outline = |x: f64, y: f64, width: f64, height: f64| {
-            self.surface.context
+            self.surface
+                .context
                 .stroke_rect(x - 0.5, y - 0.5, width + 1.0, height + 1.0);
         };
         self.surface.stroke("--ink", 1.5);

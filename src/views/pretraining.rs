@@ -237,7 +237,9 @@ async fn judge(
 }
 
 fn show(chosen: &Chosen, case: &Case, drawn: bool) -> El {
-    let percent_of = Treatment::ALL.iter().find(|(one, _)| *one == case.treatment);
+    let percent_of = Treatment::ALL
+        .iter()
+        .find(|(one, _)| *one == case.treatment);
     let share = percent_of.map_or(0, |(_, percent)| *percent);
     let (name, title) = match case.treatment {
         Treatment::Hidden => ("hidden", format!("{share} of 100: hidden")),

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use wasm_bindgen::JsCast;
 use web_sys::{Event, HtmlCanvasElement, KeyboardEvent, MouseEvent, PointerEvent};
 
+use super::canvas::draw_behind;
 use super::paint::paint;
 use crate::dom::{El, button, el};
 use crate::page::Page;
@@ -88,7 +89,9 @@ pub fn sheet(page: Page, sheet: Sheet) -> El {
         .live_style("height", move || {
             format!("{}px", geometry.get().height(size().0) as u32)
         })
-        .live_class("painted-on", move || place == Place::Bert && page.painting.get())
+        .live_class("painted-on", move || {
+            place == Place::Bert && page.painting.get()
+        })
         .live_attr("aria-label", move || {
             let (rows, columns) = size();
             Some(format!(
@@ -96,14 +99,31 @@ pub fn sheet(page: Page, sheet: Sheet) -> El {
             ))
         });
     let drawn: HtmlCanvasElement = canvas.node();
-    effect(move || {
-        let scheme = page.scheme.get();
+    let seen = move || {
+        (
+            geometry.get(),
+            marks.get(),
+            page.silent(place),
+            page.scheme.get(),
+        )
+    };
+    let draw = move || {
+        let (geometry, marks, silent, scheme) = seen();
         grid.with(|grid| {
             // A canvas that cannot be drawn on leaves the words beside it.
-            let (marks, silent) = (marks.get(), page.silent(place));
-            let _ = paint(&drawn, grid, geometry.get(), marks, silent, scheme, shade);
+            let _ = paint(&drawn, grid, geometry, marks, silent, scheme, shade);
         });
-    });
+    };
+    match place {
+        Place::Stages => draw_behind(
+            move || {
+                grid.with(|_| ());
+                seen();
+            },
+            draw,
+        ),
+        _ => effect(draw),
+    }
 
     let (over, down, dblclick) = (hit.clone(), hit.clone(), hit.clone());
     let captor: HtmlCanvasElement = canvas.node();
@@ -254,7 +274,10 @@ pub fn hide_button(
             let index = sentence.word_at(start)?;
             let word = sentence.words().get(index)?.clone();
             let words = match word.hidden {
-                true => format!("Show “{}” again", sentence.original(sentence.mask_index(index)?)?),
+                true => format!(
+                    "Show “{}” again",
+                    sentence.original(sentence.mask_index(index)?)?
+                ),
                 false => format!("Hide “{}” from BERT", &sentence.text()[word.range]),
             };
             Some((start, words))

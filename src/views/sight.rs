@@ -91,8 +91,11 @@ pub fn sight(page: Page) -> El {
             step("Undo", page, History::can_undo, Page::undo),
             step("Redo", page, History::can_redo, Page::redo),
         ]),
-        p("note", "Draw over the matrix with a finger, a pen or the mouse; Ctrl+Z takes a stroke back.")
-            .shown(move || page.painting.get()),
+        p(
+            "note",
+            "Draw over the matrix with a finger, a pen or the mouse; Ctrl+Z takes a stroke back.",
+        )
+        .shown(move || page.painting.get()),
         el("p")
             .class("note verdict-line")
             .attr("aria-live", "polite")
@@ -101,12 +104,7 @@ pub fn sight(page: Page) -> El {
 }
 
 /// A button that goes a step back or forth among the masks, there once a mask was changed.
-fn step(
-    words: &str,
-    page: Page,
-    can: fn(&History<Sight>) -> bool,
-    go: fn(Page),
-) -> El {
+fn step(words: &str, page: Page, can: fn(&History<Sight>) -> bool, go: fn(Page)) -> El {
     button(words, move || go(page))
         .class("quiet")
         .live_attr("aria-disabled", move || {

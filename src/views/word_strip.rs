@@ -30,7 +30,9 @@ pub fn word_strip(
                 strip.append(word(index, found, &text[found.range.clone()]));
                 copied = found.range.end;
             }
-            let cut = words.get(read).map_or(text.len(), |first| first.range.start);
+            let cut = words
+                .get(read)
+                .map_or(text.len(), |first| first.range.start);
             if buttons < words.len().min(read) {
                 strip.append(cut_mark(&format!(
                     "the matrix ends here, after {MOST_WORDS} words; the model reads on"
@@ -42,11 +44,7 @@ pub fn word_strip(
                     "the model stops reading here: {} words are left out",
                     words.len() - read
                 )));
-                strip.append(
-                    el("s")
-                        .class("unread")
-                        .text(&shortened(&text[cut..])),
-                );
+                strip.append(el("s").class("unread").text(&shortened(&text[cut..])));
             }
         })
 }

@@ -96,13 +96,18 @@ pub fn fill_positions<'a>(
     let tokens = encoding.ids.len();
     if positions.len() > tokens {
         return Err(Error::input(
-            format!("{} positions are asked about, and the model reads {tokens} tokens of this text.", positions.len()),
+            format!(
+                "{} positions are asked about, and the model reads {tokens} tokens of this text.",
+                positions.len()
+            ),
             "Ask about each position once.",
         ));
     }
     if let Some(beyond) = positions.iter().find(|&&position| position >= tokens) {
         return Err(Error::input(
-            format!("There is no token at position {beyond}: the model reads {tokens} of this text."),
+            format!(
+                "There is no token at position {beyond}: the model reads {tokens} of this text."
+            ),
             "Ask about positions that tokenize gives for the same text.",
         ));
     }
