@@ -10,7 +10,7 @@ use crate::state::ablation::{Off, heads_off, off_in};
 use crate::state::attention::{Attention, Attentions, Head};
 use crate::state::catalogue::Catalogue;
 use crate::state::decoding::Decoding;
-use crate::state::draft::Stage;
+use crate::state::draft::{Draft, Stage};
 use crate::state::fields::{FIELDS, Texts};
 use crate::state::grid::Grid;
 use crate::state::history::History;
@@ -29,8 +29,8 @@ pub const ANSWER: &str = "answer";
 /// The task for which BART reads one word instead of the sentence.
 const PRONOUNCE: &str = "pronounce";
 
-/// The recorded run of BERT on the opening sentence, shown until the model is here.
-const RECORDING: &str = "fill-mask";
+/// The recorded runs of both models on the opening sentence, shown until they are here.
+const RECORDINGS: [&str; 2] = ["fill-mask", "restore"];
 
 /// The opening sentence and the word that it hides: what comes after the mask decides what belongs there.
 const OPENING: (&str, &str) = ("I want to go to the beach with you.", "go");
@@ -137,8 +137,8 @@ pub struct Page {
     pub rows: Var<Option<usize>>,
     /// Whether these rows are a link's: the next writing keeps them.
     pub linked: Var<bool>,
-    /// A recorded run of BERT, for its matrix while the model is on its way.
-    recording: Var<Option<Recording>>,
+    /// Recorded runs, to be shown while the models are on their way.
+    recordings: Var<Vec<Recording>>,
     /// What is pointed at in the matrices.
     pub pointer: Var<Option<Pointer>>,
     /// Layer and head of BERT's matrix.
@@ -292,7 +292,7 @@ impl Page {
             bart_attention,
             rows: Var::new(None),
             linked: Var::new(false),
-            recording: Var::new(None),
+            recordings: Var::new(Vec::new()),
             pointer: Var::new(None),
             bert_lens: Lens::new(),
             bart_lens: Lens::new(),
@@ -336,8 +336,12 @@ impl Page {
             }
         });
         spawn(async move {
-            // Without it the matrix shows its mask alone, as for any other text.
-            self.recording.set(engine::recording(RECORDING).await.ok());
+            for name in RECORDINGS {
+                // Without one the matrices show their masks alone, as for any other text.
+                if let Ok(run) = engine::recording(name).await {
+                    self.recordings.update(|runs| runs.push(run));
+                }
+            }
         });
     }
 
@@ -370,34 +374,84 @@ impl Page {
         answer.with(|answer| answer.as_ref()?.of(place).map(read))
     }
 
-    /// Reads the recorded attention that stands in for BERT's while the model is on its way: on the very text that it
-    /// would be asked about, and with its own mask; none at other places (tracked).
+    /// Reads the attention of what the models answered last or, until they are here, of a recording (tracked).
+    pub fn shown_attention<U>(
+        self,
+        place: Place,
+        read: impl FnOnce(&Attention) -> U + Copy,
+    ) -> Option<U> {
+        self.attention(place, read)
+            .or_else(|| self.recorded(place, read))
+    }
+
+    /// Reads the recorded attention that stands in for a model's while the model is on its way: on the very text that
+    /// it would be asked about, with its own mask, every head and the settings of the page's opening (tracked).
     pub fn recorded<U>(self, place: Place, read: impl FnOnce(&Attention) -> U) -> Option<U> {
-        let live = self.bert_attention.answer.with(Option::is_some);
-        let as_it_is = self.sight.with(Sight::as_trained) && self.bert_off.with(Option::is_none);
-        if place != Place::Bert || live || !as_it_is {
-            return None;
+        let live = match place {
+            Place::Bert => self.bert_attention.answer.with(Option::is_some),
+            _ => self.bart_attention.answer.with(Option::is_some),
+        };
+        let run = |run: &Recording| run.attentions.of(place).map(read);
+        self.recording(place, run).filter(|_| !live).flatten()
+    }
+
+    /// BERT's guesses in the recording, while there are no others (tracked).
+    pub fn recorded_fills(self) -> Option<Vec<FilledMask>> {
+        let live = self.fills.answer.with(Option::is_some);
+        self.recording(Place::Bert, |run| run.filled.clone())
+            .filter(|_| !live)
+    }
+
+    /// Reads what BART writes or, until it is here, what it wrote in the recording (tracked).
+    pub fn shown_draft<U>(self, read: impl FnOnce(&Draft) -> U) -> U {
+        let idle = self.writing.draft.with(|draft| draft.stage == Stage::Idle);
+        let recorded = self.recording(Place::Encoder, |run| run.draft.clone());
+        match recorded.filter(|_| idle) {
+            Some(draft) => read(&draft),
+            None => self.writing.draft.with(read),
         }
-        let (name, text) = (
-            self.bert.name.get(),
-            self.sentence.with(Sentence::beginning)?,
-        );
-        self.recording.with(|run| {
-            let run = run.as_ref()?;
-            (run.model == name && run.text == text).then(|| read(&run.attentions.encoder))
+    }
+
+    /// Reads the recording that says what the model at `place` would say to what the page asks now (tracked).
+    fn recording<U>(self, place: Place, read: impl FnOnce(&Recording) -> U) -> Option<U> {
+        let (name, text, task) = match place {
+            Place::Bert => {
+                let own = self.sight.with(Sight::as_trained) && self.bert_off.with(Option::is_none);
+                let text = self.sentence.with(Sentence::beginning).filter(|_| own)?;
+                (self.bert.name.get(), text, None)
+            }
+            _ => {
+                let own = self.beams.get() == Self::BEAMS
+                    && self.decoding.get() == Decoding::default()
+                    && self.bart_off.with(Option::is_none);
+                let text = self.source().filter(|_| own)?;
+                (self.bart.name.get(), text, self.current_task())
+            }
+        };
+        self.recordings.with(|runs| {
+            let same = |run: &&Recording| run.model == name && run.text == text && run.task == task;
+            runs.iter().find(same).map(read)
         })
     }
 
-    /// [`Self::grid`] of BERT's recorded attention; until the reader chooses a head, of the most telling one.
-    pub fn recorded_grid(self) -> Option<Grid> {
-        let lens = self.bert_lens;
+    /// [`Self::whole_grid`] of a recorded attention; until the reader chooses a head, of the most telling one.
+    pub fn recorded_grid(self, place: Place) -> Option<Grid> {
+        let (layer, head) = self.shown_lens(place);
+        self.recorded(place, |attention| attention.grid(layer, head))
+    }
+
+    /// Layer and head that are shown: while a recording is, and until the reader chooses, its most telling one (tracked).
+    pub fn shown_lens(self, place: Place) -> (usize, Head) {
+        let lens = self.lens(place);
         let (chosen, layer, head) = (lens.chosen.get(), lens.layer.get(), lens.head.get());
-        self.recorded(Place::Bert, |attention| {
-            let telling = attention.most_telling().filter(|_| !chosen);
-            let (layer, head) =
-                telling.map_or((layer, head), |(layer, head)| (layer, Head::One(head)));
-            attention.grid(layer, head)
-        })
+        let telling_of = match place {
+            Place::Bert => Place::Bert,
+            _ => Place::Cross,
+        };
+        let telling = self.recorded(telling_of, Attention::most_telling).flatten();
+        telling
+            .filter(|_| !chosen)
+            .map_or((layer, head), |(layer, head)| (layer, Head::One(head)))
     }
 
     /// Layer and head at which an attention is shown.
@@ -553,10 +607,13 @@ impl Page {
 
     /// What BART can do with the reader's sentence (tracked).
     pub fn tasks(self) -> Vec<String> {
-        let mut tasks = self
-            .bart
-            .info()
-            .map_or_else(Vec::new, |info| info.tasks.clone());
+        let mut tasks = match self.bart.info() {
+            Some(info) => info.tasks.clone(),
+            None => {
+                let name = self.bart.name.get();
+                self.catalogue.with(|catalogue| catalogue.tasks(&name))
+            }
+        };
         tasks.retain(|task| task != ANSWER);
         tasks
     }

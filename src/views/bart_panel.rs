@@ -6,11 +6,13 @@ use super::choice::choice;
 use super::decoding::decoding;
 use super::error_note::error_note;
 use super::loading::loading;
+use super::mask_panel::recording_note;
 use super::word_strip::word_strip;
 use crate::dom::{El, button, el, p};
 use crate::page::Page;
 use crate::state::catalogue::task_label;
 use crate::state::draft::Stage;
+use crate::state::links::Place;
 use crate::state::links::Place;
 use crate::state::sentence::Word;
 use crate::var::Derived;
@@ -79,6 +81,7 @@ pub fn bart_panel(page: Page) -> El {
                 move || draft.with(|draft| draft.error.clone()),
                 move || restart(page),
             ),
+            recording_note(page, Place::Encoder, "BART"),
             written(page),
             p("note", "").live_text(move || {
                 draft.with(|draft| {
@@ -149,7 +152,7 @@ fn written(page: Page) -> El {
                 .class("arrow")
                 .attr("aria-hidden", "true")
                 .text(" → "),
-            el("output").live_text(move || draft.with(|draft| draft.text().to_owned())),
+            el("output").live_text(move || page.shown_draft(|draft| draft.text().to_owned())),
         ])
 }
 

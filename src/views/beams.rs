@@ -12,12 +12,11 @@ use crate::var::{Derived, Var};
 
 /// What has been written, a token at a time. The one with the focus shows its alternatives.
 pub fn tokens(page: Page) -> El {
-    let draft = page.writing.draft;
     el("ol")
         .class("tokens")
         .attr("aria-label", "Tokens written")
         .live(move |list| {
-            draft.with(|draft| {
+            page.shown_draft(|draft| {
                 for (at, written) in draft.leading.tokens.iter().enumerate() {
                     list.append(token(page, at, written));
                 }
@@ -55,10 +54,9 @@ fn plain(token: &str) -> String {
 
 /// What might have stood in the place of the chosen token.
 pub fn alternatives(page: Page) -> El {
-    let draft = page.writing.draft;
     let chosen = Derived::new(move || {
         let step = page.step.get();
-        draft.with(|draft| {
+        page.shown_draft(|draft| {
             let tokens = &draft.leading.tokens;
             let at = step.min(tokens.len().checked_sub(1)?);
             Some((at, tokens[at].clone()))

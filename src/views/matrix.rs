@@ -10,7 +10,7 @@ use crate::state::grid::Grid;
 use crate::state::links::Place;
 use crate::state::ramp::position;
 use crate::state::summary::{describe, row_summary};
-use crate::var::{Derived, Var};
+use crate::var::Derived;
 
 /// A figure of the attention at `place`. `rule` says what the mask allows, while nothing is pointed at.
 pub fn matrix(
