@@ -8,7 +8,7 @@ use leptos::prelude::{TimeoutHandle, set_timeout_with_handle, window};
 use wasm_bindgen::prelude::*;
 
 use crate::page::{Lens, Page};
-use crate::state::fields::FIELDS;
+use crate::state::fields::{Choice, FIELDS, HERE, SCHOOLED, THERE};
 use crate::state::sentence::Sentence;
 use crate::state::view::View;
 use crate::var::{Derived, Var, effect};
@@ -106,6 +106,16 @@ pub fn view(page: Page) -> View {
         painting: page.painting.get(),
         texts: page.texts(),
         noise: page.noise.get(),
+        compared: {
+            let choices = page.compared.get();
+            let texts = [page.fields[HERE].get(), page.fields[THERE].get()];
+            std::array::from_fn(|at| choices[at].as_ref()?.of(&texts[at]))
+        },
+        layer: page.layer.get(),
+        schooled: page
+            .schooled
+            .with(|choice| choice.as_ref()?.of(&page.fields[SCHOOLED].get())),
+        drawn: Some(page.drawn.get()).filter(|&draw| draw != View::DRAWN),
         occluded: page.occluded.get(),
         open: page.open.get(),
     }
@@ -163,6 +173,15 @@ pub fn show(page: Page, view: View) {
         page.fields[at].put(text);
     }
     page.noise.put(view.noise);
+    let choice = |field: usize, word: Option<usize>| {
+        page.fields[field].peek(|text| Some(Choice::new(text, word?)))
+    };
+    let [left, right] = view.compared;
+    page.compared
+        .put([choice(HERE, left), choice(THERE, right)]);
+    page.layer.put(view.layer);
+    page.schooled.put(choice(SCHOOLED, view.schooled));
+    page.drawn.put(view.drawn.unwrap_or(View::DRAWN));
     page.occluded.put(view.occluded);
     page.open.put(view.open);
     page.wanted.put(view.model);

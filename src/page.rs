@@ -11,7 +11,7 @@ use crate::state::attention::{Attention, Attentions, Head};
 use crate::state::catalogue::Catalogue;
 use crate::state::decoding::Decoding;
 use crate::state::draft::{Draft, Stage};
-use crate::state::fields::{FIELDS, Texts};
+use crate::state::fields::{Choice, FIELDS, Texts};
 use crate::state::grid::Grid;
 use crate::state::history::History;
 use crate::state::links::{Place, Pointer};
@@ -19,6 +19,7 @@ use crate::state::noise::Settings;
 use crate::state::ramp::Scheme;
 use crate::state::sentence::Sentence;
 use crate::state::shapes::Sight;
+use crate::state::view::View;
 use crate::var::{Derived, Var, effect};
 use crate::writing::Writing;
 
@@ -163,6 +164,14 @@ pub struct Page {
     pub fields: &'static [Var<String>; FIELDS.len()],
     /// How the lab's text is spoilt.
     pub noise: Var<Settings>,
+    /// The words that are compared, of two sentences; none takes the one that both have.
+    pub compared: Var<[Option<Choice>; 2]>,
+    /// The state whose vectors are laid out, from before the first layer; none takes the last.
+    pub layer: Var<Option<usize>>,
+    /// The word that pre-training has chosen; none takes the last that will do.
+    pub schooled: Var<Option<Choice>>,
+    /// Which draw decides about it.
+    pub drawn: Var<u32>,
     /// The heads whose texts have each word hidden in turn, by name.
     pub occluded: Var<Vec<String>>,
     /// What is unfolded, by name.
@@ -312,6 +321,10 @@ impl Page {
                 Var::new(FIELDS[at].opening.to_owned())
             }))),
             noise: Var::new(Settings::default()),
+            compared: Var::new([None, None]),
+            layer: Var::new(None),
+            schooled: Var::new(None),
+            drawn: Var::new(View::DRAWN),
             occluded: Var::new(Vec::new()),
             open: Var::new(Vec::new()),
             told: Told::new(),

@@ -14,7 +14,7 @@ const fn field(name: &'static str, opening: &'static str) -> Field {
 }
 
 /// All of them, in the order of [`Texts`].
-pub static FIELDS: [Field; 15] = [
+pub static FIELDS: [Field; 19] = [
     field(
         "spoil",
         "He was very tired. He brushed his teeth. Then he went to bed.",
@@ -45,6 +45,25 @@ pub static FIELDS: [Field; 15] = [
     ),
     field("instead", "page"),
     field("instead-written", "z"),
+    field(
+        "schooled",
+        "The children went to school and played in the garden.",
+    ),
+    field(
+        "here",
+        "He sat on the bank of the river and watched the water.",
+    ),
+    field(
+        "there",
+        "She works for a bank that lends money to the poor.",
+    ),
+    field(
+        "elsewhere",
+        "The boat came to the bank where the river is wide.\n\
+         Trees grow along the bank of the stream.\n\
+         The bank lost a lot of money in the crisis.\n\
+         He opened an account at the bank.",
+    ),
 ];
 
 /// The text that is spoilt and put right.
@@ -77,6 +96,36 @@ pub const PASSAGE: usize = 12;
 pub const INSTEAD: usize = 13;
 /// The same for what BART has written.
 pub const INSTEAD_WRITTEN: usize = 14;
+/// A text of which pre-training chooses a word.
+pub const SCHOOLED: usize = 15;
+/// Two sentences with one word.
+pub const HERE: usize = 16;
+/// See [`HERE`].
+pub const THERE: usize = 17;
+/// More sentences with it, one a line.
+pub const ELSEWHERE: usize = 18;
+
+/// A word that the reader has chosen of a text, by its place; of another text it says nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Choice {
+    text: String,
+    word: usize,
+}
+
+impl Choice {
+    /// The word at a place of `text`.
+    pub fn new(text: &str, word: usize) -> Self {
+        Self {
+            text: text.to_owned(),
+            word,
+        }
+    }
+
+    /// The word's place, where it was chosen of `text`.
+    pub fn of(&self, text: &str) -> Option<usize> {
+        (self.text == text).then_some(self.word)
+    }
+}
 
 /// What the fields hold, as far as it isn't what they hold at first.
 pub type Texts = [Option<String>; FIELDS.len()];
@@ -103,6 +152,10 @@ mod tests {
             (PASSAGE, "passage"),
             (INSTEAD, "instead"),
             (INSTEAD_WRITTEN, "instead-written"),
+            (SCHOOLED, "schooled"),
+            (HERE, "here"),
+            (THERE, "there"),
+            (ELSEWHERE, "elsewhere"),
         ];
         assert_eq!(places.len(), FIELDS.len());
         for (place, name) in places {

@@ -25,6 +25,7 @@ pub mod repair;
 pub mod sentence;
 pub mod shapes;
 pub mod summary;
+pub mod table;
 pub mod thumbnails;
 pub mod tour;
 pub mod view;

@@ -68,6 +68,14 @@ pub struct View {
     pub texts: Texts,
     /// How the lab's text is spoilt.
     pub noise: Settings,
+    /// The words that are compared, of two sentences, by their places.
+    pub compared: [Option<usize>; 2],
+    /// The state whose vectors are laid out.
+    pub layer: Option<usize>,
+    /// The word that pre-training has chosen, by its place.
+    pub schooled: Option<usize>,
+    /// Which draw decides about it, where it isn't [`Self::DRAWN`].
+    pub drawn: Option<u32>,
     /// The heads whose texts have each word hidden in turn, by name.
     pub occluded: Vec<String>,
     /// What is unfolded, by name.
@@ -75,6 +83,11 @@ pub struct View {
 }
 
 impl View {
+    /// The draw at first.
+    pub const DRAWN: u32 = 1;
+    /// The largest draw.
+    pub const MOST_DRAWN: u32 = 999_999;
+
     /// Reads names and values; the second result lists what is not understood.
     pub fn read<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> (Self, Vec<String>) {
         let mut view = Self::default();
@@ -154,6 +167,17 @@ impl View {
             "token" => self.step = number(value)?.checked_sub(1)?,
             "held" => self.held = Some(held(value)?),
             "noise" => self.noise = Settings::read(value)?,
+            "compared" => {
+                let (left, right) = value.split_once('-')?;
+                let place = |word| Some(number(word)?.checked_sub(1));
+                self.compared = [place(left)?, place(right)?];
+            }
+            "layer" => self.layer = Some(number(value)?),
+            "chosen" => self.schooled = Some(number(value)?.checked_sub(1)?),
+            "draw" => {
+                let draw = value.parse().ok().filter(|&draw| draw <= Self::MOST_DRAWN);
+                self.drawn = Some(draw?);
+            }
             "occlude" => self.occluded = names(value)?,
             "open" => self.open = names(value)?,
             name => {
@@ -232,6 +256,15 @@ impl View {
         }
         let usual = self.noise == Settings::default();
         add("noise", (!usual).then(|| self.noise.write()));
+        let count = |place: Option<usize>| place.map_or(0, |place| place + 1);
+        let [left, right] = self.compared.map(count);
+        add(
+            "compared",
+            (left + right > 0).then(|| format!("{left}-{right}")),
+        );
+        add("layer", self.layer.map(|layer| layer.to_string()));
+        add("chosen", self.schooled.map(|word| (word + 1).to_string()));
+        add("draw", self.drawn.map(|draw| draw.to_string()));
         for (name, list) in [("occlude", &self.occluded), ("open", &self.open)] {
             add(name, (!list.is_empty()).then(|| list.join(",")));
         }
@@ -388,6 +421,10 @@ mod tests {
                 share: 12,
                 seed: 9,
             },
+            compared: [None, Some(4)],
+            layer: Some(0),
+            schooled: Some(2),
+            drawn: Some(17),
             occluded: vec!["sentiment".into(), "topic".into()],
             open: vec!["beams".into()],
         };
@@ -449,6 +486,10 @@ mod tests {
             ("held", "nowhere-1-1"),
             ("first", long.as_str()),
             ("noise", "infilling-99-1"),
+            ("compared", "1"),
+            ("layer", "last"),
+            ("chosen", "0"),
+            ("draw", "1000000"),
             ("occlude", ""),
             ("open", "beams,,"),
             ("utm_source", "elsewhere"),

@@ -7,6 +7,7 @@ use super::decoding::decoding;
 use super::error_note::error_note;
 use super::loading::loading;
 use super::mask_panel::recording_note;
+use super::take_along::take_table;
 use super::word_strip::word_strip;
 use crate::dom::{El, button, el, p};
 use crate::page::Page;
@@ -15,6 +16,7 @@ use crate::state::draft::Stage;
 use crate::state::links::Place;
 use crate::state::links::Place;
 use crate::state::sentence::Word;
+use crate::state::table::Table;
 use crate::var::Derived;
 
 /// BART's side of the page.
@@ -91,6 +93,22 @@ pub fn bart_panel(page: Page) -> El {
             }),
             tokens(page),
             alternatives(page),
+            take_table("the tokens", "bart-tokens", move || {
+                let mut table = Table::new(&["place", "token", "probability", "taken"]);
+                draft.with(|draft| {
+                    for (place, written) in draft.leading.tokens.iter().enumerate() {
+                        let mut add = |token: &str, share: f32, taken: usize| {
+                            table.add([(place + 1).into(), token.into(), share.into(), taken.into()]);
+                        };
+                        add(&written.text, written.probability, 1);
+                        let others = written.alternatives.iter();
+                        for other in others.filter(|other| other.id != written.id) {
+                            add(&other.token, other.probability, 0);
+                        }
+                    }
+                });
+                Some(table)
+            }),
             el("p")
                 .class("spoken-only")
                 .attr("aria-live", "polite")

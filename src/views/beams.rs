@@ -4,10 +4,12 @@ use unmask_protocol::GeneratedToken;
 
 use super::disclosure::disclosure;
 use super::probability::probability_row;
+use super::take_along::take_table;
 use crate::dom::{El, el, p};
 use crate::page::Page;
 use crate::state::beam_tree::{Branch, Fate, Tree};
 use crate::state::format::percent;
+use crate::state::table::Table;
 use crate::var::{Derived, Var};
 
 /// What has been written, a token at a time. The one with the focus shows its alternatives.
@@ -142,6 +144,26 @@ pub fn beam_tree(page: Page) -> El {
                     });
                 })
                 .walked(),
+            take_table("the beams", "bart-beams", move || {
+                let mut table = Table::new(&["step", "token", "probability", "fate", "text"]);
+                tree.with(|tree| {
+                    for branch in &tree.branches {
+                        table.add([
+                            (branch.step + 1).into(),
+                            branch.token.as_str().into(),
+                            branch.probability.into(),
+                            match branch.fate {
+                                Fate::Won => "won",
+                                Fate::Lived => "lived",
+                                Fate::Pruned => "pruned",
+                            }
+                            .into(),
+                            branch.text.as_str().into(),
+                        ]);
+                    }
+                });
+                Some(table)
+            }),
         ])
 }
 

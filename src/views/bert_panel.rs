@@ -7,10 +7,12 @@ use super::loading::loading;
 use super::mask_panel::recording_note;
 use super::probability::probability_row;
 use super::sight::in_words;
+use super::take_along::take_table;
 use crate::dom::{El, el, p};
 use crate::page::Page;
 use crate::state::links::Place;
 use crate::state::sentence::Sentence;
+use crate::state::table::Table;
 
 /// BERT's side of the page.
 pub fn bert_panel(page: Page) -> El {
@@ -47,6 +49,23 @@ pub fn bert_panel(page: Page) -> El {
             trouble(fills.asking),
             recording_note(page, Place::Bert, "BERT"),
             guesses,
+            take_table("the guesses", "bert-guesses", move || {
+                fills.answer.with(|answer| {
+                    let sentence = page.sentence.get();
+                    let mut table = Table::new(&["gap", "guess", "probability", "hidden_word"]);
+                    for (gap, mask) in answer.as_ref()?.answer.iter().enumerate() {
+                        for candidate in &mask.candidates {
+                            table.add([
+                                (gap + 1).into(),
+                                candidate.text.trim().into(),
+                                candidate.probability.into(),
+                                sentence.original(gap).into(),
+                            ]);
+                        }
+                    }
+                    Some(table)
+                })
+            }),
             p(
                 "note",
                 "No word is hidden. Hide one above, and BERT will guess it.",

@@ -1,6 +1,9 @@
 //! One attention matrix as a figure: its sheet, its reading, and every row in words.
 
+use web_sys::HtmlCanvasElement;
+
 use super::disclosure::{disclosure, is_open};
+use super::take_along::take_head;
 use super::sheet::{Sheet, hide_button, marks_in, sheet};
 use crate::dom::{El, el};
 use crate::page::Page;
@@ -46,6 +49,7 @@ pub fn matrix(
             shade: position,
         },
     );
+    let saved: HtmlCanvasElement = canvas.node();
     let hook = |value: usize| Some(value.to_string());
     el("figure")
         .class("matrix")
@@ -80,6 +84,9 @@ pub fn matrix(
                 .live_text(reading),
             hide_button(page, move || place, grid),
             rows_in_words(page, place, grid),
+            disclosure(page, &format!("save-{}", place.name()), el("summary").text("Take it along"))
+                .shown(move || page.attention(place, |_| ()).is_some())
+                .child(take_head(page, move || place, move || Some(saved.clone()))),
         ])
 }
 

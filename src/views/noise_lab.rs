@@ -6,12 +6,14 @@ use super::app::heading;
 use super::choice::choice;
 use super::error_note::trouble;
 use super::heads::field::{asked, field};
+use super::take_along::take_table;
 use crate::dom::{El, button, el, p, value_of};
 use crate::engine::Model;
 use crate::latest::Latest;
 use crate::page::Page;
 use crate::state::fields::SPOIL;
 use crate::state::noise::{MASK, Noise, Settings, Spoilt, sentence_count, spoil};
+use crate::state::table::Table;
 use crate::state::repair::{Fate, compare};
 use crate::var::{Derived, effect};
 
@@ -124,6 +126,18 @@ pub fn noise_lab(page: Page) -> El {
                                 }
                             });
                         }),
+                    take_table("the texts", "noise", move || {
+                        repaired.answer.with(|answer| {
+                            let (original, spoilt, text) = answer.as_ref()?;
+                            let mut table = Table::new(&["original", "spoilt", "restored"]);
+                            table.add([
+                                original.as_str().into(),
+                                spoilt.text.as_str().into(),
+                                text.as_str().into(),
+                            ]);
+                            Some(table)
+                        })
+                    }),
                     el("p").class("note tally").live_text(move || {
                         repaired.answer.with(|answer| {
                             answer.as_ref().map_or_else(String::new, |(original, spoilt, text)| {

@@ -9,6 +9,7 @@ use leptos::prelude::window;
 
 use super::canvas::{Surface, draw_behind};
 use super::measure::width_of;
+use super::take_along::{picture, row};
 use crate::dom::{El, el};
 use crate::page::Page;
 use crate::state::attention::{Attention, Head};
@@ -98,6 +99,7 @@ pub fn overview(page: Page) -> El {
     });
     // The thumbnails are drawn when weights come; choosing one only copies the picture.
     let drawn: HtmlCanvasElement = canvas.node();
+    let saved = drawn.clone();
     let picture = Derived::new(move || {
         let (layout, scheme) = (layout.get(), page.scheme.get());
         let part = page.part.get();
@@ -163,6 +165,10 @@ pub fn overview(page: Page) -> El {
                 .attr("id", "overview-reading")
                 .attr("aria-live", "polite")
                 .live_text(reading),
+            row("all heads").child(picture(
+                move || format!("{}-all-heads", page.part.now().name()),
+                move || Some(saved.clone()),
+            )),
         ])
 }
 

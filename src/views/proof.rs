@@ -9,8 +9,10 @@ use crate::state::compare::{Change, row_changes};
 use crate::state::grid::{Label, labels};
 use crate::state::links::Place;
 use crate::state::sentence::words;
+use crate::state::table::Table;
 use crate::var::{Derived, Var, effect};
 use crate::views::error_note::trouble;
+use crate::views::take_along::take_table;
 
 /// The experiment on BERT's text: its last word becomes another.
 pub fn of_bert(page: Page) -> El {
@@ -178,6 +180,17 @@ fn experiment(
                 .class("tokens changes")
                 .attr("aria-label", "Change of each row")
                 .live(rows),
+            take_table("the changes", "changed-rows", move || {
+                let mut table = Table::new(&["row", "token", "identical", "largest_change"]);
+                for (row, (label, change)) in changes()?.into_iter().enumerate() {
+                    let (same, size) = match change {
+                        Change::Identical => (1, 0.0),
+                        Change::By(size) => (0, size),
+                    };
+                    table.add([(row + 1).into(), label.text.as_str().into(), same.into(), size.into()]);
+                }
+                Some(table)
+            }),
         ])
 }
 

@@ -11,7 +11,9 @@ use crate::state::fields::{PASSAGE, QUESTION};
 use crate::state::format::percent;
 use crate::state::marked::runs;
 use crate::var::effect;
+use crate::state::table::{Table, Value};
 use crate::views::error_note::trouble;
+use crate::views::take_along::take_table;
 
 /// What stands between a question and its passage where BART reads both.
 const SEPARATOR: &str = "<sep>";
@@ -106,5 +108,25 @@ pub fn panel(page: Page) -> El {
                         }),
                 ]),
             ]),
+            take_table("the answers", "answers", move || {
+                latest.answer.with(|answer| {
+                    let (_, answers) = answer.as_ref()?;
+                    let mut table = Table::new(&["model", "text", "start", "end", "probability"]);
+                    for answer in answers {
+                        table.add([
+                            "BERT".into(),
+                            answer.text.as_str().into(),
+                            answer.start.into(),
+                            answer.end.into(),
+                            answer.probability.into(),
+                        ]);
+                    }
+                    if let Some(text) = own_words.answer.get() {
+                        let none = Value::None;
+                        table.add(["BART".into(), text.as_str().into(), none.clone(), none.clone(), none]);
+                    }
+                    Some(table)
+                })
+            }),
         ])
 }

@@ -1,6 +1,6 @@
 //! A label for a whole text, or for a pair of texts.
 
-use unmask_protocol::HeadInfo;
+use unmask_protocol::{HeadInfo, LabelScore};
 
 use super::field::{asked, field};
 use super::occlusion::occlusion;
@@ -8,8 +8,10 @@ use crate::dom::{El, el};
 use crate::latest::Latest;
 use crate::page::Page;
 use crate::state::fields::{HYPOTHESIS, LABELLED, PREMISE, SENTIMENT, TOPIC};
+use crate::state::table::Table;
 use crate::views::error_note::trouble;
 use crate::views::probability::probability_row;
+use crate::views::take_along::take_table;
 
 /// Labels that are shown.
 const SHOWN: usize = 5;
@@ -18,6 +20,17 @@ const SHOWN: usize = 5;
 pub fn is_entailment(head: &HeadInfo) -> bool {
     let says_so = |label: &String| label.eq_ignore_ascii_case("entailment");
     head.labels.iter().any(says_so)
+}
+
+/// Labels as data.
+pub fn labels_table(latest: Latest<Vec<LabelScore>>) -> Option<Table> {
+    let mut table = Table::new(&["label", "probability"]);
+    latest.answer.with(|labels| {
+        for score in labels.iter().flatten() {
+            table.add([score.label.as_str().into(), score.probability.into()]);
+        }
+    });
+    Some(table)
 }
 
 /// A sequence classification head. One with a label for entailment reads a premise and a hypothesis.
@@ -64,6 +77,7 @@ pub fn panel(page: Page, head: &HeadInfo) -> El {
             .class("candidates")
             .attr("aria-live", "polite")
             .live(labels),
+        take_table("the labels", "labels", move || labels_table(latest)),
     ]);
     match is_pair {
         true => panel,

@@ -9,7 +9,9 @@ use crate::page::Page;
 use crate::state::fields::NAMES;
 use crate::state::format::percent;
 use crate::state::marked::runs;
+use crate::state::table::Table;
 use crate::views::error_note::trouble;
+use crate::views::take_along::take_table;
 
 /// A token classification head.
 pub fn panel(page: Page, head: &HeadInfo) -> El {
@@ -57,5 +59,21 @@ pub fn panel(page: Page, head: &HeadInfo) -> El {
                 .class("marked")
                 .attr("aria-live", "polite")
                 .live(marked),
+            take_table("the names", "names", move || {
+                latest.answer.with(|answer| {
+                    let (_, spans) = answer.as_ref()?;
+                    let mut table = Table::new(&["start", "end", "text", "label", "probability"]);
+                    for span in spans {
+                        table.add([
+                            span.start.into(),
+                            span.end.into(),
+                            span.text.as_str().into(),
+                            span.label.as_str().into(),
+                            span.probability.into(),
+                        ]);
+                    }
+                    Some(table)
+                })
+            }),
         ])
 }

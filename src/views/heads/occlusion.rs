@@ -9,7 +9,9 @@ use crate::state::occlusion::{Hidden, MOST, Occlusion, occluded, points};
 use crate::var::Var;
 use crate::views::choice::toggle;
 use crate::views::disclosure::disclosure;
+use crate::state::table::Table;
 use crate::views::error_note::trouble;
+use crate::views::take_along::take_table;
 
 /// The switch, the words with their bars, and the same as a table, for the head `head` on `text`.
 pub fn occlusion(page: Page, text: Var<String>, head: String) -> El {
@@ -74,6 +76,21 @@ pub fn occlusion(page: Page, text: Var<String>, head: String) -> El {
                         show(page, &shown, place, occlusion);
                     }
                 });
+            }),
+            take_table("the changes", "hidden-words", move || {
+                latest.answer.with(|answer| {
+                    let occlusion = answer.as_ref()?;
+                    let mut table = Table::new(&["hidden_word", "label", "probability", "of_whole"]);
+                    for word in &occlusion.words {
+                        table.add([
+                            word.word.as_str().into(),
+                            occlusion.label.as_str().into(),
+                            word.probability.into(),
+                            occlusion.whole.into(),
+                        ]);
+                    }
+                    Some(table)
+                })
             }),
         ])
 }

@@ -1,5 +1,6 @@
 //! The reader's own labels, judged by the head that knows entailment.
 
+use super::classification::labels_table;
 use super::field::{asked, field};
 use crate::dom::{El, el, p};
 use crate::latest::Latest;
@@ -7,6 +8,7 @@ use crate::page::Page;
 use crate::state::fields::{JUDGED, LABELS};
 use crate::views::error_note::trouble;
 use crate::views::probability::probability_row;
+use crate::views::take_along::take_table;
 
 /// What the text has to entail for a label to fit.
 const HYPOTHESIS: &str = "This is about {}.";
@@ -49,6 +51,7 @@ pub fn panel(page: Page, head: &str) -> El {
                         }
                     });
                 }),
+            take_table("the labels", "own-labels", move || labels_table(latest)),
         ])
 }
 
