@@ -306,8 +306,14 @@ mod tests {
         let drawing = lines_svg("lines", &grid(), [(0, 1, 1.0), (1, 0, 0.25)].into_iter());
         assert_eq!(drawing.matches("<path").count(), 2);
         assert_eq!(drawing.matches("<text").count(), 4);
-        assert!(drawing.contains("stroke-width=\"4\" stroke-opacity=\"1\""), "{drawing}");
-        assert!(drawing.contains("stroke-width=\"1.45\" stroke-opacity=\"0.31\""), "{drawing}");
+        assert!(
+            drawing.contains("stroke-width=\"4\" stroke-opacity=\"1\""),
+            "{drawing}"
+        );
+        assert!(
+            drawing.contains("stroke-width=\"1.45\" stroke-opacity=\"0.31\""),
+            "{drawing}"
+        );
     }
 
     #[test]

@@ -21,7 +21,10 @@ pub static FIELDS: [Field; 19] = [
     ),
     field("first", "The company was founded by two brothers in 1920."),
     field("second", "The company was sold in 1965."),
-    field("sentiment", "The film is warm, funny and beautifully acted."),
+    field(
+        "sentiment",
+        "The film is warm, funny and beautifully acted.",
+    ),
     field(
         "topic",
         "The planets move around the sun because of gravity.",

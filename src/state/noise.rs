@@ -325,7 +325,13 @@ mod tests {
             assert_eq!(Settings::read(&settings.write()), Some(settings));
         }
         assert_eq!(Settings::default().write(), "infilling-30-1");
-        for bad in ["", "infilling", "infilling-0-1", "infilling-61-1", "heat-30-1"] {
+        for bad in [
+            "",
+            "infilling",
+            "infilling-0-1",
+            "infilling-61-1",
+            "heat-30-1",
+        ] {
             assert_eq!(Settings::read(bad), None, "{bad}");
         }
         assert_eq!(Settings::read("masking-30-1-1"), None);

@@ -93,7 +93,9 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_a_new_beginning() {
-        for kept in ["", "2", "3:rws", "-1:rws", "1:rw", "1:rwsr", "1:rwx", "🎭:rws"] {
+        for kept in [
+            "", "2", "3:rws", "-1:rws", "1:rw", "1:rwsr", "1:rwx", "🎭:rws",
+        ] {
             assert_eq!(Progress::read(kept, 3), Progress::new(3), "{kept}");
         }
     }

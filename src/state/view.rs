@@ -104,7 +104,9 @@ impl View {
     pub fn fit(&mut self) -> bool {
         let (mut room, mut whole) = (LONGEST_TEXT, true);
         for text in std::iter::once(&mut self.text).chain(&mut self.texts) {
-            let length = text.as_deref().map_or(0, |text| text.encode_utf16().count());
+            let length = text
+                .as_deref()
+                .map_or(0, |text| text.encode_utf16().count());
             match room.checked_sub(length) {
                 Some(left) => room = left,
                 None => (*text, whole) = (None, false),

@@ -7,7 +7,7 @@ use super::choice::{choice, toggle};
 use super::lines::{drawing_of_lines, lines};
 use super::overview::overview;
 use super::stages::stages;
-use super::take_along::{link, row, picture, take_head};
+use super::take_along::{link, picture, row, take_head};
 use leptos::prelude::document;
 use wasm_bindgen::JsCast;
 use web_sys::HtmlCanvasElement;
@@ -25,7 +25,9 @@ pub fn attention_panel(page: Page) -> El {
             .iter()
             .position(|place| *place == page.part.get())
     };
-    let has_part = move || page.attention(page.part.get(), |_| ()).is_some();
+    let has_part = move || page.shown_attention(page.part.get(), |_| ()).is_some();
+    // Scores aren't recorded, and nothing can be asked of a recording.
+    let is_live = move || page.attention(page.part.get(), |_| ()).is_some();
     // The last of the three stages is what the head does.
     let softmax = || canvas_at(".stages figure:last-child canvas");
     let [copy_link, said] = link(page);
@@ -98,8 +100,8 @@ pub fn attention_panel(page: Page) -> El {
                 .children([
                     overview(page),
                     el("div").class("head-detail").children([
-                        stages(page),
-                        ablation(page),
+                        stages(page).shown(is_live),
+                        ablation(page).shown(is_live),
                         el("h3").text("The same head as lines"),
                         lines_controls,
                         lines(page),
@@ -108,7 +110,7 @@ pub fn attention_panel(page: Page) -> El {
                             || canvas_at(".lines canvas"),
                         ),
                         drawing_of_lines(page)]),
-                        take_head(page, move || page.part.now(), softmax),
+                        take_head(page, move || page.part.now(), softmax).shown(is_live),
                         el("div").class("controls").children([copy_link, said]),
                     ]),
                 ]),

@@ -14,7 +14,6 @@ use crate::page::Page;
 use crate::state::catalogue::task_label;
 use crate::state::draft::Stage;
 use crate::state::links::Place;
-use crate::state::links::Place;
 use crate::state::sentence::Word;
 use crate::state::table::Table;
 use crate::var::Derived;
@@ -98,7 +97,12 @@ pub fn bart_panel(page: Page) -> El {
                 draft.with(|draft| {
                     for (place, written) in draft.leading.tokens.iter().enumerate() {
                         let mut add = |token: &str, share: f32, taken: usize| {
-                            table.add([(place + 1).into(), token.into(), share.into(), taken.into()]);
+                            table.add([
+                                (place + 1).into(),
+                                token.into(),
+                                share.into(),
+                                taken.into(),
+                            ]);
                         };
                         add(&written.text, written.probability, 1);
                         let others = written.alternatives.iter();

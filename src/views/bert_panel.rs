@@ -19,7 +19,9 @@ pub fn bert_panel(page: Page) -> El {
     let fills = page.fills;
     let nothing_hidden = move || page.sentence.with(|sentence| sentence.hidden_count() == 0);
     let guesses = el("div").class("guesses").live(move |place| {
-        let live = fills.answer.with(|answer| Some(answer.as_ref()?.answer.clone()));
+        let live = fills
+            .answer
+            .with(|answer| Some(answer.as_ref()?.answer.clone()));
         let masks = live.or_else(|| page.recorded_fills()).unwrap_or_default();
         if masks.is_empty() {
             return;

@@ -360,7 +360,10 @@ fn picture(page: Page, points: Derived<Vec<Point>>, laid: Derived<Option<Plane>>
             el("ol").class("places").live(list),
             row("the plane")
                 .shown(move || laid.with(Option::is_some))
-                .child(picture_of(|| "contexts".to_owned(), move || Some(saved.clone()))),
+                .child(picture_of(
+                    || "contexts".to_owned(),
+                    move || Some(saved.clone()),
+                )),
             take_table("the places", "contexts", move || {
                 let mut table = Table::new(&["sentence", "word", "across", "up"]);
                 points.with(|points| {

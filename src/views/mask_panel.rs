@@ -66,7 +66,9 @@ fn bert(page: Page) -> El {
     let group = el("div").class("group");
     let width = width_of(&group);
     let grid = Derived::new(move || {
-        let live = page.grid(Place::Bert).or_else(|| page.recorded_grid(Place::Bert));
+        let live = page
+            .grid(Place::Bert)
+            .or_else(|| page.recorded_grid(Place::Bert));
         let grid = display.apply(live.unwrap_or_else(|| bert_shape(page)));
         match display.padding.get() {
             true => grid.padded(PADDING),
@@ -126,12 +128,16 @@ fn bart(page: Page) -> El {
 
     let source = Derived::new(move || bart_source(page));
     let encoder = Derived::new(move || {
-        let live = page.grid(Place::Encoder).or_else(|| page.recorded_grid(Place::Encoder));
+        let live = page
+            .grid(Place::Encoder)
+            .or_else(|| page.recorded_grid(Place::Encoder));
         display.apply(live.unwrap_or_else(|| self_attention(source.get(), &Sight::default())))
     });
     // Token by token, before pieces are put together: the rows that are shown are tokens.
     let all_decoder = Derived::new(move || {
-        let live = page.whole_grid(Place::Decoder).or_else(|| page.recorded_grid(Place::Decoder));
+        let live = page
+            .whole_grid(Place::Decoder)
+            .or_else(|| page.recorded_grid(Place::Decoder));
         live.unwrap_or_else(|| self_attention(bart_output(page), &Sight::of(Rule::Left)))
     });
     let whole_decoder = Derived::new(move || display.apply(all_decoder.get()));
@@ -139,7 +145,9 @@ fn bart(page: Page) -> El {
     let decoder =
         Derived::new(move || display.apply(page.written(Place::Decoder, all_decoder.get())));
     let cross = Derived::new(move || {
-        let live = page.whole_grid(Place::Cross).or_else(|| page.recorded_grid(Place::Cross));
+        let live = page
+            .whole_grid(Place::Cross)
+            .or_else(|| page.recorded_grid(Place::Cross));
         let all = live.unwrap_or_else(|| cross_attention(bart_output(page), source.get()));
         display.apply(page.written(Place::Cross, all))
     });

@@ -3,8 +3,8 @@
 use web_sys::HtmlCanvasElement;
 
 use super::disclosure::{disclosure, is_open};
-use super::take_along::take_head;
 use super::sheet::{Sheet, hide_button, marks_in, sheet};
+use super::take_along::take_head;
 use crate::dom::{El, el};
 use crate::page::Page;
 use crate::state::attention::Head;
@@ -84,9 +84,13 @@ pub fn matrix(
                 .live_text(reading),
             hide_button(page, move || place, grid),
             rows_in_words(page, place, grid),
-            disclosure(page, &format!("save-{}", place.name()), el("summary").text("Take it along"))
-                .shown(move || page.attention(place, |_| ()).is_some())
-                .child(take_head(page, move || place, move || Some(saved.clone()))),
+            disclosure(
+                page,
+                &format!("save-{}", place.name()),
+                el("summary").text("Take it along"),
+            )
+            .shown(move || page.attention(place, |_| ()).is_some())
+            .child(take_head(page, move || place, move || Some(saved.clone()))),
         ])
 }
 

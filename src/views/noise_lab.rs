@@ -13,8 +13,8 @@ use crate::latest::Latest;
 use crate::page::Page;
 use crate::state::fields::SPOIL;
 use crate::state::noise::{MASK, Noise, Settings, Spoilt, sentence_count, spoil};
-use crate::state::table::Table;
 use crate::state::repair::{Fate, compare};
+use crate::state::table::Table;
 use crate::var::{Derived, effect};
 
 /// The task in which BART puts a text right.
@@ -66,8 +66,7 @@ pub fn noise_lab(page: Page) -> El {
                     }
                 }),
         );
-    let alone =
-        move || noise() == Noise::Permutation && text.with(|text| sentence_count(text) < 2);
+    let alone = move || noise() == Noise::Permutation && text.with(|text| sentence_count(text) < 2);
     let controls = el("div").class("controls").children([
         choice(
             "Noise",

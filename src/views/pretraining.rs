@@ -105,14 +105,15 @@ pub fn pretraining(page: Page) -> El {
                         true => {
                             let (own, text) = (word.clone(), text.clone());
                             let choose = move || place.put(Some(Choice::new(&text, index)));
-                            button(spelled, choose)
-                                .class("word")
-                                .live_attr("aria-pressed", move || {
+                            button(spelled, choose).class("word").live_attr(
+                                "aria-pressed",
+                                move || {
                                     let is = chosen.with(|chosen| {
                                         chosen.as_ref().is_some_and(|now| now.word == own)
                                     });
                                     Some(is.to_string())
-                                })
+                                },
+                            )
                         }
                     });
                     copied = word.range.end;

@@ -4,8 +4,8 @@ use crate::dom::{El, el, p, value_of};
 use crate::latest::Latest;
 use crate::page::Page;
 use crate::state::attention::Attentions;
-use crate::state::fields::{INSTEAD, INSTEAD_WRITTEN};
 use crate::state::compare::{Change, row_changes};
+use crate::state::fields::{INSTEAD, INSTEAD_WRITTEN};
 use crate::state::grid::{Label, labels};
 use crate::state::links::Place;
 use crate::state::sentence::words;
@@ -106,7 +106,9 @@ fn experiment(
         effect(move || {
             let all = again.settled(|_| changes());
             page.told.unmoved.put(all.map(|all| {
-                let same = all.iter().filter(|(_, change)| *change == Change::Identical);
+                let same = all
+                    .iter()
+                    .filter(|(_, change)| *change == Change::Identical);
                 (same.count(), all.len())
             }));
         });
@@ -187,7 +189,12 @@ fn experiment(
                         Change::Identical => (1, 0.0),
                         Change::By(size) => (0, size),
                     };
-                    table.add([(row + 1).into(), label.text.as_str().into(), same.into(), size.into()]);
+                    table.add([
+                        (row + 1).into(),
+                        label.text.as_str().into(),
+                        same.into(),
+                        size.into(),
+                    ]);
                 }
                 Some(table)
             }),

@@ -84,16 +84,17 @@ pub fn take_head(
             head: lens.head.now(),
         }
     };
-    let saves = move |words: &str, ending: &'static str, kind, make: fn(Source, &Grid) -> String| {
-        let act = move || {
-            let source = source();
-            if let Some(grid) = page.grid(source.place) {
-                let name = format!("{}.{ending}", source.file_name());
-                save(&name, kind, &make(source, &grid));
-            }
+    let saves =
+        move |words: &str, ending: &'static str, kind, make: fn(Source, &Grid) -> String| {
+            let act = move || {
+                let source = source();
+                if let Some(grid) = page.grid(source.place) {
+                    let name = format!("{}.{ending}", source.file_name());
+                    save(&name, kind, &make(source, &grid));
+                }
+            };
+            button(words, act).class("quiet")
         };
-        button(words, act).class("quiet")
-    };
     let drawing = |source: Source, grid: &Grid| {
         let title = format!("{}, {}", source.place.title(), source.file_name());
         svg(&title, grid)

@@ -10,8 +10,8 @@ use crate::page::{ANSWER, Page};
 use crate::state::fields::{PASSAGE, QUESTION};
 use crate::state::format::percent;
 use crate::state::marked::runs;
-use crate::var::effect;
 use crate::state::table::{Table, Value};
+use crate::var::effect;
 use crate::views::error_note::trouble;
 use crate::views::take_along::take_table;
 

@@ -6,10 +6,10 @@ use crate::latest::Latest;
 use crate::page::Page;
 use crate::state::format::{decimal, percent};
 use crate::state::occlusion::{Hidden, MOST, Occlusion, occluded, points};
+use crate::state::table::Table;
 use crate::var::Var;
 use crate::views::choice::toggle;
 use crate::views::disclosure::disclosure;
-use crate::state::table::Table;
 use crate::views::error_note::trouble;
 use crate::views::take_along::take_table;
 
@@ -64,11 +64,7 @@ pub fn occlusion(page: Page, text: Var<String>, head: String) -> El {
             Some(latest.asking.waiting.get().to_string())
         })
         .children([
-            toggle(
-                "hide each word in turn: which does this rest on?",
-                on,
-                turn,
-            ),
+            toggle("hide each word in turn: which does this rest on?", on, turn),
             trouble(latest.asking),
             el("div").live(move |place| {
                 latest.answer.with(|answer| {
@@ -80,7 +76,8 @@ pub fn occlusion(page: Page, text: Var<String>, head: String) -> El {
             take_table("the changes", "hidden-words", move || {
                 latest.answer.with(|answer| {
                     let occlusion = answer.as_ref()?;
-                    let mut table = Table::new(&["hidden_word", "label", "probability", "of_whole"]);
+                    let mut table =
+                        Table::new(&["hidden_word", "label", "probability", "of_whole"]);
                     for word in &occlusion.words {
                         table.add([
                             word.word.as_str().into(),

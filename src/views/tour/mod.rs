@@ -189,7 +189,10 @@ fn fill(tour: Tour, place: &El, at: usize) {
             some if some == right => Guess::Right,
             Some(_) => Guess::Wrong,
         };
-        if tour.progress.peek(|progress| progress.guesses[at] == Guess::None) {
+        if tour
+            .progress
+            .peek(|progress| progress.guesses[at] == Guess::None)
+        {
             tour.change_progress(|progress| progress.guesses[at] = result);
         }
     });
@@ -218,7 +221,9 @@ fn fill(tour: Tour, place: &El, at: usize) {
                 matches!(truth, Truth::Is { right: Some(right), .. } if right == index)
                     .then(String::new)
             })
-            .live_attr("aria-disabled", move || revealed.get().then(|| "true".into()));
+            .live_attr("aria-disabled", move || {
+                revealed.get().then(|| "true".into())
+            });
         options.append(option);
     }
     let verdict = move || {
@@ -250,11 +255,9 @@ fn fill(tour: Tour, place: &El, at: usize) {
     let focused: Element = heading.node();
     let controls = el("div").class("controls").children([
         button("Back", move || tour.go_to(at - 1)).shown(move || at > 0),
-        button(if last { "Finish" } else { "Next" }, move || {
-            match last {
-                true => tour.leave(),
-                false => tour.go_to(at + 1),
-            }
+        button(if last { "Finish" } else { "Next" }, move || match last {
+            true => tour.leave(),
+            false => tour.go_to(at + 1),
         })
         .class("tour-next"),
         button("To the panel", visit).class("quiet"),
@@ -270,17 +273,21 @@ fn fill(tour: Tour, place: &El, at: usize) {
                 !status.with(|status| matches!(status, Status::Ready(_)))
             })
             .live(move |place| place.append(loading(page, slot(), step.model.title()))),
-        el("p").class("tour-question").attr("id", "tour-question").text(step.question),
+        el("p")
+            .class("tour-question")
+            .attr("id", "tour-question")
+            .text(step.question),
         options
             .attr("role", "group")
             .attr("aria-labelledby", "tour-question"),
         button("Show me, I have no guess", move || revealed.put(true))
             .class("quiet")
             .shown(move || !revealed.get()),
-        p("tour-verdict", "").attr("role", "status").live_text(verdict),
-        p("tour-moral", step.moral).shown(move || {
-            revealed.get() && matches!(truth(), Some(Truth::Is { .. }))
-        }),
+        p("tour-verdict", "")
+            .attr("role", "status")
+            .live_text(verdict),
+        p("tour-moral", step.moral)
+            .shown(move || revealed.get() && matches!(truth(), Some(Truth::Is { .. }))),
         controls,
     ] {
         place.append(child);
@@ -315,7 +322,9 @@ impl Tour {
             return;
         };
         self.guess.put(None);
-        let known = self.progress.peek(|progress| progress.guesses[at] != Guess::None);
+        let known = self
+            .progress
+            .peek(|progress| progress.guesses[at] != Guess::None);
         self.revealed.put(known);
         self.change_progress(|progress| progress.step = at);
         let (mut view, _) = View::read(step.view.iter().copied());

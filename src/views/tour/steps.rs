@@ -204,10 +204,7 @@ pub static STEPS: [Step; 11] = [
                 "first",
                 "The castle was built by the king in the twelfth century.",
             ),
-            (
-                "second",
-                "The protein is found in the cells of the liver.",
-            ),
+            ("second", "The protein is found in the cells of the liver."),
         ],
         part: "[data-head=next-sentence]",
         side: "end",
@@ -312,7 +309,10 @@ fn rows_that_changed(page: Page, _: &Step) -> Option<Truth> {
             same if same == all => 2,
             _ => 1,
         }),
-        words: format!("{same} of {all} rows are the same to the last bit, and {} are not.", all - same),
+        words: format!(
+            "{same} of {all} rows are the same to the last bit, and {} are not.",
+            all - same
+        ),
     })
 }
 
@@ -328,7 +328,10 @@ fn least_sure(page: Page, _: &Step) -> Option<Truth> {
     }
     // The gap's place: the source begins with a token that names the task.
     let gap = cross(page, |cross| {
-        let gap = cross.keys().iter().position(|token| token.text.contains("MASK"));
+        let gap = cross
+            .keys()
+            .iter()
+            .position(|token| token.text.contains("MASK"));
         gap.and_then(|gap| gap.checked_sub(1))
     })?;
     page.writing.draft.with(|draft| {
@@ -372,13 +375,17 @@ fn looks_back(page: Page, _: &Step) -> Option<Truth> {
     cross(page, |cross| {
         let rows = cross.queries();
         // From the row before “the”, which is where it is chosen.
-        let row = rows.iter().position(|token| token.text == "the")?.checked_sub(1)?;
+        let row = rows
+            .iter()
+            .position(|token| token.text == "the")?
+            .checked_sub(1)?;
         let grid = cross.grid(layer, head);
         let weights = (0..cross.columns()).map(|column| match grid.cell(row, column) {
             Cell::Weight(weight) => (column, weight),
             _ => (column, 0.0),
         });
-        let (column, weight) = weights.reduce(|most, next| if next.1 > most.1 { next } else { most })?;
+        let (column, weight) =
+            weights.reduce(|most, next| if next.1 > most.1 { next } else { most })?;
         let text = cross.keys()[column].text.clone();
         Some(Truth::Is {
             right: match text.as_str() {
@@ -409,7 +416,9 @@ fn put_right(page: Page, _: &Step) -> Option<Truth> {
     let same = |other: &str| {
         let bare = |text: &str| {
             let letters = text.bytes().filter(u8::is_ascii_alphanumeric);
-            letters.map(|byte| byte.to_ascii_lowercase()).collect::<Vec<_>>()
+            letters
+                .map(|byte| byte.to_ascii_lowercase())
+                .collect::<Vec<_>>()
         };
         bare(&text) == bare(other)
     };
@@ -440,7 +449,10 @@ fn follows(page: Page, _: &Step) -> Option<Truth> {
             0.35..0.65 => 2,
             _ => 0,
         }),
-        words: format!("BERT gives {} to the second coming after the first.", percent(share)),
+        words: format!(
+            "BERT gives {} to the second coming after the first.",
+            percent(share)
+        ),
     })
 }
 
@@ -455,7 +467,11 @@ fn two_answers(page: Page, _: &Step) -> Option<Truth> {
     };
     Some(Truth::Is {
         right: Some(usize::from(!marked.eq_ignore_ascii_case(&written))),
-        words: format!("BERT marks {}; BART writes {}.", quoted(&marked), quoted(&written)),
+        words: format!(
+            "BERT marks {}; BART writes {}.",
+            quoted(&marked),
+            quoted(&written)
+        ),
     })
 }
 
