@@ -269,8 +269,10 @@ fn rotate(matrix: &mut [Vec<f32>], vectors: &mut [Vec<f32>], p: usize, q: usize)
     for row in matrix.iter_mut() {
         (row[p], row[q]) = turn(row[p], row[q]);
     }
-    for column in 0..matrix.len() {
-        (matrix[p][column], matrix[q][column]) = turn(matrix[p][column], matrix[q][column]);
+    // `p` comes before `q`.
+    let (upper, lower) = matrix.split_at_mut(q);
+    for (a, b) in upper[p].iter_mut().zip(&mut lower[0]) {
+        (*a, *b) = turn(*a, *b);
     }
     for row in vectors {
         (row[p], row[q]) = turn(row[p], row[q]);

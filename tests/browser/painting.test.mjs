@@ -6,30 +6,32 @@ import { readerTest } from "./reader.mjs";
 
 const forbidden = (reader, count) => reader.matrix("bert").and(reader.page.locator(`[data-forbidden='${count}']`)).waitFor();
 
-/** Where the middles of the first and the last cell lie on the canvas, in its own pixels. */
+/** Where the middle of a cell lies on the screen, by its row and column. */
 async function cells(reader) {
   const canvas = reader.canvas("bert");
   await canvas.scrollIntoViewIfNeeded();
   const box = await canvas.boundingBox();
   const { rows } = await reader.shape("bert");
-  // Cells end 2 pixels before the edge; their side follows from the marks that the keyboard sets at both ends.
-  const cell = await canvas.evaluate((canvas, rows) => {
-    const at = (x, y) => {
-      canvas.dispatchEvent(new PointerEvent("pointermove", { clientX: x, clientY: y, bubbles: true }));
-      return canvas.closest("figure").dataset.row;
+  // The cells end 2 pixels before the edges. How high one is, pointing tells: upwards from the last, until another is marked.
+  const side = await canvas.evaluate(async (canvas) => {
+    const { right, bottom } = canvas.getBoundingClientRect();
+    const { dataset } = canvas.closest("figure");
+    const marked = async (above) => {
+      const event = new PointerEvent("pointermove", { clientX: right - 5, clientY: bottom - 2 - above, bubbles: true });
+      canvas.dispatchEvent(event);
+      await new Promise((resolve) => setTimeout(resolve));
+      return dataset.row;
     };
-    const { left, bottom, width } = canvas.getBoundingClientRect();
-    let y = bottom - 3;
-    const last = at(left + width - 5, y);
-    while (at(left + width - 5, y) === last) y--;
+    const last = await marked(1);
+    let above = 2;
+    while (above < 60 && (await marked(above)) === last) above++;
     canvas.dispatchEvent(new PointerEvent("pointerleave"));
-    return { side: bottom - 2 - y - 1, last: Number(last), rows };
-  }, rows);
-  const middle = (row, column) => ({
-    x: box.x + box.width - 2 - (rows - column - 0.5) * cell.side,
-    y: box.y + box.height - 2 - (rows - row - 0.5) * cell.side,
+    return above - 1;
   });
-  return middle;
+  return (row, column) => ({
+    x: box.x + box.width - 2 - (rows - column - 0.5) * side,
+    y: box.y + box.height - 2 - (rows - row - 0.5) * side,
+  });
 }
 
 readerTest("a stroke paints every cell that it passes, and is one step to take back", async (reader) => {
