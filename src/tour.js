@@ -1,12 +1,12 @@
 // What the tour needs of the browser: how far the reader has come, where the reader was, and what to bring into view.
 
-/** Other copies of this site may share the origin. */
-const KEY = `unmask tour ${new URL(".", document.baseURI).pathname}`;
+/** Under which progress is kept. Other copies of this site may share the origin. */
+const key = () => `unmask tour ${new URL(".", document.baseURI).pathname}`;
 
 /** How far the reader came at an earlier visit; "" where nothing is kept. A browser may keep nothing, or refuse. */
 export function keptProgress() {
   try {
-    return localStorage.getItem(KEY) ?? "";
+    return localStorage.getItem(key()) ?? "";
   } catch {
     return "";
   }
@@ -14,7 +14,7 @@ export function keptProgress() {
 
 export function keepProgress(progress) {
   try {
-    localStorage.setItem(KEY, progress);
+    localStorage.setItem(key(), progress);
   } catch {}
 }
 

@@ -30,7 +30,6 @@ pub fn overview(page: Page) -> El {
         .unwrap_or((0, 0))
     });
     let layout = Derived::new(move || Thumbnails::fit(width.get(), shape.get().0, shape.get().1));
-    let lens = move || page.lens(page.part.get());
     let chosen = move || {
         let (layers, heads) = shape.get();
         let (layer, head) = page.shown_lens(page.part.get());
@@ -105,12 +104,12 @@ pub fn overview(page: Page) -> El {
         let (layout, scheme) = (layout.get(), page.scheme.get());
         let part = page.part.get();
         let extent = page.extent(part);
-        page.attention(part, |attention| draw(attention, extent, &layout, scheme))
+        page.shown_attention(part, |attention| draw(attention, extent, &layout, scheme))
             .flatten()
     });
     let reads = move || {
         let part = page.part.get();
-        page.attention(part, |_| ());
+        page.shown_attention(part, |_| ());
         page.extent(part);
         page.scheme.get();
         layout.with(|_| ());
