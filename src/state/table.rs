@@ -3,109 +3,101 @@
 use super::export::{field, quoted};
 use super::format::decimal;
 
-/// One cell.
+/// One cell, as both files write it but for the quotes of its words.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
-    /// Words.
+enum Value {
     Text(String),
-    /// A probability or another number from 0 to 1.
-    Share(f32),
-    /// A place or a number of things.
-    Count(usize),
-    /// Nothing is known.
+    Number(String),
     None,
 }
 
-impl From<&str> for Value {
-    fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
-    }
-}
-
-impl From<f32> for Value {
-    fn from(share: f32) -> Self {
-        Self::Share(share)
-    }
-}
-
-impl From<usize> for Value {
-    fn from(count: usize) -> Self {
-        Self::Count(count)
-    }
-}
-
-impl<T: Into<Value>> From<Option<T>> for Value {
-    fn from(value: Option<T>) -> Self {
-        value.map_or(Self::None, T::into)
-    }
-}
-
-impl Value {
-    fn number(&self) -> Option<String> {
-        match self {
-            Self::Share(share) if *share < 0.0 => Some(format!("-{}", decimal(-share))),
-            Self::Share(share) => Some(decimal(*share)),
-            Self::Count(count) => Some(count.to_string()),
-            Self::Text(_) | Self::None => None,
-        }
-    }
-}
-
-/// Rows under named columns.
+/// Rows under named columns, filled cell by cell. (Plain calls on one type: every panel has such a table.)
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
     columns: &'static [&'static str],
-    rows: Vec<Vec<Value>>,
+    cells: Vec<Value>,
 }
 
 impl Table {
-    /// Without rows.
+    /// Without rows; there is at least one column.
     pub fn new(columns: &'static [&'static str]) -> Self {
         Self {
             columns,
-            rows: Vec::new(),
+            cells: Vec::new(),
         }
     }
 
-    /// Adds a row, a value a column.
-    pub fn add<const N: usize>(&mut self, row: [Value; N]) {
-        self.rows.push(row.into());
+    /// Adds words.
+    pub fn text(&mut self, text: &str) -> &mut Self {
+        self.cells.push(Value::Text(text.to_owned()));
+        self
+    }
+
+    /// Adds a probability or another number from -1 to 1.
+    pub fn share(&mut self, share: f32) -> &mut Self {
+        let sign = if share < 0.0 { "-" } else { "" };
+        let number = format!("{sign}{}", decimal(share.abs()));
+        self.cells.push(Value::Number(number));
+        self
+    }
+
+    /// Adds a place or a number of things.
+    pub fn count(&mut self, count: usize) -> &mut Self {
+        self.cells.push(Value::Number(count.to_string()));
+        self
+    }
+
+    /// Adds a cell of which nothing is known.
+    pub fn none(&mut self) -> &mut Self {
+        self.cells.push(Value::None);
+        self
     }
 
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.cells.is_empty()
     }
 
     /// A line a row, after a line with the columns' names.
     pub fn csv(&self) -> String {
         let mut lines = self.columns.join(",");
-        lines.push_str("\r\n");
-        for row in &self.rows {
-            let cells = row.iter().map(|value| match value {
-                Value::Text(text) => field(text),
-                other => other.number().unwrap_or_default(),
-            });
-            lines.push_str(&cells.collect::<Vec<_>>().join(","));
-            lines.push_str("\r\n");
+        for (at, value) in self.cells.iter().enumerate() {
+            let first = at % self.columns.len() == 0;
+            lines.push_str(if first { "\r\n" } else { "," });
+            match value {
+                Value::Text(text) => lines.push_str(&field(text)),
+                Value::Number(number) => lines.push_str(number),
+                Value::None => {}
+            }
         }
+        lines.push_str("\r\n");
         lines
     }
 
     /// A list with an object a row.
     pub fn json(&self) -> String {
-        let object = |row: &Vec<Value>| {
-            let pairs = self.columns.iter().zip(row).map(|(column, value)| {
-                let value = match value {
-                    Value::Text(text) => quoted(text),
-                    other => other.number().unwrap_or_else(|| "null".to_owned()),
-                };
-                format!("{}: {value}", quoted(column))
+        let mut list = String::from("[");
+        for (at, value) in self.cells.iter().enumerate() {
+            let place = at % self.columns.len();
+            list.push_str(match (at, place) {
+                (0, _) => "\n  { ",
+                (_, 0) => " },\n  { ",
+                _ => ", ",
             });
-            format!("  {{ {} }}", pairs.collect::<Vec<_>>().join(", "))
-        };
-        let rows: Vec<String> = self.rows.iter().map(object).collect();
-        format!("[\n{}\n]\n", rows.join(",\n"))
+            list.push_str(&quoted(self.columns[place]));
+            list.push_str(": ");
+            match value {
+                Value::Text(text) => list.push_str(&quoted(text)),
+                Value::Number(number) => list.push_str(number),
+                Value::None => list.push_str("null"),
+            }
+        }
+        list.push_str(if self.cells.is_empty() {
+            "]\n"
+        } else {
+            " }\n]\n"
+        });
+        list
     }
 }
 
@@ -117,8 +109,9 @@ mod tests {
     fn a_table_says_the_same_as_csv_and_as_json() {
         let mut table = Table::new(&["word", "place", "share", "rest"]);
         assert!(table.is_empty());
-        table.add(["=a \"b\"".into(), 3.into(), 0.25.into(), Value::None]);
-        table.add(["é".into(), 0.into(), (-0.5).into(), Some("x").into()]);
+        assert_eq!(table.json(), "[]\n");
+        table.text("=a \"b\"").count(3).share(0.25).none();
+        table.text("é").count(0).share(-0.5).text("x");
         let read: serde_json::Value = serde_json::from_str(&table.json()).unwrap();
         let expected = serde_json::json!([
             { "word": "=a \"b\"", "place": 3, "share": 0.25, "rest": null },

@@ -97,12 +97,7 @@ pub fn bart_panel(page: Page) -> El {
                 draft.with(|draft| {
                     for (place, written) in draft.leading.tokens.iter().enumerate() {
                         let mut add = |token: &str, share: f32, taken: usize| {
-                            table.add([
-                                (place + 1).into(),
-                                token.into(),
-                                share.into(),
-                                taken.into(),
-                            ]);
+                            table.count(place + 1).text(token).share(share).count(taken);
                         };
                         add(&written.text, written.probability, 1);
                         let others = written.alternatives.iter();

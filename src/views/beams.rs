@@ -148,18 +148,17 @@ pub fn beam_tree(page: Page) -> El {
                 let mut table = Table::new(&["step", "token", "probability", "fate", "text"]);
                 tree.with(|tree| {
                     for branch in &tree.branches {
-                        table.add([
-                            (branch.step + 1).into(),
-                            branch.token.as_str().into(),
-                            branch.probability.into(),
-                            match branch.fate {
-                                Fate::Won => "won",
-                                Fate::Lived => "lived",
-                                Fate::Pruned => "pruned",
-                            }
-                            .into(),
-                            branch.text.as_str().into(),
-                        ]);
+                        let fate = match branch.fate {
+                            Fate::Won => "won",
+                            Fate::Lived => "lived",
+                            Fate::Pruned => "pruned",
+                        };
+                        table
+                            .count(branch.step + 1)
+                            .text(&branch.token)
+                            .share(branch.probability)
+                            .text(fate)
+                            .text(&branch.text);
                     }
                 });
                 Some(table)

@@ -57,12 +57,14 @@ pub fn bert_panel(page: Page) -> El {
                     let mut table = Table::new(&["gap", "guess", "probability", "hidden_word"]);
                     for (gap, mask) in answer.as_ref()?.answer.iter().enumerate() {
                         for candidate in &mask.candidates {
-                            table.add([
-                                (gap + 1).into(),
-                                candidate.text.trim().into(),
-                                candidate.probability.into(),
-                                sentence.original(gap).into(),
-                            ]);
+                            table
+                                .count(gap + 1)
+                                .text(candidate.text.trim())
+                                .share(candidate.probability);
+                            match sentence.original(gap) {
+                                Some(original) => table.text(original),
+                                None => table.none(),
+                            };
                         }
                     }
                     Some(table)

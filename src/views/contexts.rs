@@ -189,7 +189,11 @@ pub fn contexts(page: Page) -> El {
                     let (_, _, found) = alike.as_ref()?;
                     let mut table = Table::new(&["layer", "cosine", "other_words_mean"]);
                     for (layer, similarity) in found.iter().enumerate() {
-                        table.add([layer.into(), similarity.pair.into(), similarity.others.into()]);
+                        table.count(layer).share(similarity.pair);
+                        match similarity.others {
+                            Some(others) => table.share(others),
+                            None => table.none(),
+                        };
                     }
                     Some(table)
                 })
@@ -370,12 +374,11 @@ fn picture(page: Page, points: Derived<Vec<Point>>, laid: Derived<Option<Plane>>
                     laid.with(|laid| {
                         for (at, point) in points.iter().enumerate() {
                             let place = laid.as_ref().and_then(|laid| laid.points.get(at));
-                            table.add([
-                                point.sentence.as_str().into(),
-                                point.word.as_str().into(),
-                                place.map(|place| place.0).into(),
-                                place.map(|place| place.1).into(),
-                            ]);
+                            table.text(&point.sentence).text(&point.word);
+                            match place {
+                                Some(&(across, up)) => table.share(across).share(up),
+                                None => table.none().none(),
+                            };
                         }
                     });
                 });

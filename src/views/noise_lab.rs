@@ -129,11 +129,7 @@ pub fn noise_lab(page: Page) -> El {
                         repaired.answer.with(|answer| {
                             let (original, spoilt, text) = answer.as_ref()?;
                             let mut table = Table::new(&["original", "spoilt", "restored"]);
-                            table.add([
-                                original.as_str().into(),
-                                spoilt.text.as_str().into(),
-                                text.as_str().into(),
-                            ]);
+                            table.text(original).text(&spoilt.text).text(text);
                             Some(table)
                         })
                     }),

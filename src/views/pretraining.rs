@@ -201,12 +201,11 @@ pub fn pretraining(page: Page) -> El {
                     for case in cases {
                         let name = case.treatment.name();
                         for candidate in &case.candidates {
-                            table.add([
-                                name.into(),
-                                case.instead.as_str().into(),
-                                candidate.text.trim().into(),
-                                candidate.probability.into(),
-                            ]);
+                            table
+                                .text(name)
+                                .text(&case.instead)
+                                .text(candidate.text.trim())
+                                .share(candidate.probability);
                         }
                     }
                     Some(table)

@@ -189,12 +189,11 @@ fn experiment(
                         Change::Identical => (1, 0.0),
                         Change::By(size) => (0, size),
                     };
-                    table.add([
-                        (row + 1).into(),
-                        label.text.as_str().into(),
-                        same.into(),
-                        size.into(),
-                    ]);
+                    table
+                        .count(row + 1)
+                        .text(&label.text)
+                        .count(same)
+                        .share(size);
                 }
                 Some(table)
             }),

@@ -10,7 +10,7 @@ use crate::page::{ANSWER, Page};
 use crate::state::fields::{PASSAGE, QUESTION};
 use crate::state::format::percent;
 use crate::state::marked::runs;
-use crate::state::table::{Table, Value};
+use crate::state::table::Table;
 use crate::var::effect;
 use crate::views::error_note::trouble;
 use crate::views::take_along::take_table;
@@ -113,17 +113,15 @@ pub fn panel(page: Page) -> El {
                     let (_, answers) = answer.as_ref()?;
                     let mut table = Table::new(&["model", "text", "start", "end", "probability"]);
                     for answer in answers {
-                        table.add([
-                            "BERT".into(),
-                            answer.text.as_str().into(),
-                            answer.start.into(),
-                            answer.end.into(),
-                            answer.probability.into(),
-                        ]);
+                        table
+                            .text("BERT")
+                            .text(&answer.text)
+                            .count(answer.start)
+                            .count(answer.end)
+                            .share(answer.probability);
                     }
                     if let Some(text) = own_words.answer.get() {
-                        let none = Value::None;
-                        table.add(["BART".into(), text.as_str().into(), none.clone(), none.clone(), none]);
+                        table.text("BART").text(&text).none().none().none();
                     }
                     Some(table)
                 })

@@ -27,7 +27,7 @@ pub fn labels_table(latest: Latest<Vec<LabelScore>>) -> Option<Table> {
     let mut table = Table::new(&["label", "probability"]);
     latest.answer.with(|labels| {
         for score in labels.iter().flatten() {
-            table.add([score.label.as_str().into(), score.probability.into()]);
+            table.text(&score.label).share(score.probability);
         }
     });
     Some(table)

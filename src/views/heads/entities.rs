@@ -64,13 +64,12 @@ pub fn panel(page: Page, head: &HeadInfo) -> El {
                     let (_, spans) = answer.as_ref()?;
                     let mut table = Table::new(&["start", "end", "text", "label", "probability"]);
                     for span in spans {
-                        table.add([
-                            span.start.into(),
-                            span.end.into(),
-                            span.text.as_str().into(),
-                            span.label.as_str().into(),
-                            span.probability.into(),
-                        ]);
+                        table
+                            .count(span.start)
+                            .count(span.end)
+                            .text(&span.text)
+                            .text(&span.label)
+                            .share(span.probability);
                     }
                     Some(table)
                 })

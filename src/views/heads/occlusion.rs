@@ -79,12 +79,11 @@ pub fn occlusion(page: Page, text: Var<String>, head: String) -> El {
                     let mut table =
                         Table::new(&["hidden_word", "label", "probability", "of_whole"]);
                     for word in &occlusion.words {
-                        table.add([
-                            word.word.as_str().into(),
-                            occlusion.label.as_str().into(),
-                            word.probability.into(),
-                            occlusion.whole.into(),
-                        ]);
+                        table
+                            .text(&word.word)
+                            .text(&occlusion.label)
+                            .share(word.probability)
+                            .share(occlusion.whole);
                     }
                     Some(table)
                 })
