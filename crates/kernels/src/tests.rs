@@ -3,10 +3,10 @@
 //! A check is a function of a seed and a shape. Natively proptest draws those; in WebAssembly, where it doesn't build
 //! without a source of entropy, the same checks run over a table of shapes.
 
-use crate::activations::Scratch;
+use crate::activations::{Bits, Scratch};
 #[cfg(not(target_arch = "wasm32"))]
 use crate::packed::{quantize_q4_0, quantize_q8_0};
-use crate::simd::{LANES, ROUND, Simd, Steps};
+use crate::simd::{LANES, Quad, ROUND, Simd, Steps};
 use crate::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -129,9 +129,6 @@ fn check_gemm(seed: u64, format: Format, values: Values, m: usize, n: usize, k: 
     let bias = samples.floats(n, Values::Normal);
     let residual = samples.floats(m * n, Values::Normal);
 
-    // Where the machine reads but seven bits, its steps are twice as large.
-    let steps = |kernels: Kernels| kernels.run(CountSteps);
-    let count = Kernels::available().map(steps).fold(255.0, f64::min);
     let (mut exact, mut bounds) = (Vec::new(), Vec::new());
     for i in 0..m {
         for j in 0..n {
@@ -145,7 +142,7 @@ fn check_gemm(seed: u64, format: Format, values: Values, m: usize, n: usize, k: 
                     .iter()
                     .fold((f64::MAX, f64::MIN), |(a, b), &x| (a.min(x), b.max(x)));
                 let step = match format {
-                    Format::Q8_0 => (most - least) / count,
+                    Format::Q8_0 => (most - least) / 255.0,
                     Format::Q4_0 => most.max(-least) / 127.0,
                 };
                 let size = most.abs().max(least.abs());
@@ -170,21 +167,7 @@ fn check_gemm(seed: u64, format: Format, values: Values, m: usize, n: usize, k: 
     }
 }
 
-/// How many steps activations are quantized to.
-struct CountSteps;
-
-impl dispatch::Job for CountSteps {
-    type Output = f64;
-
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> f64 {
-        let steps = simd.steps();
-        assert!([Steps::SEVEN_BITS, Steps::SIGNED, Steps::UNSIGNED].contains(&steps));
-        f64::from(steps.most - steps.least)
-    }
-}
-
-/// Quantized activations are the same steps on every instruction set that reads as many bits.
+/// Quantized activations are the same steps on every instruction set.
 fn check_quantize(seed: u64, format: Format, values: Values, m: usize, k: usize) {
     let samples = &mut Samples::new(seed);
     let (packed, _) = matrix(samples, format, 1, k);
@@ -192,10 +175,8 @@ fn check_quantize(seed: u64, format: Format, values: Values, m: usize, k: usize)
     let quantized = Kernels::available().map(|kernels| {
         let mut scratch = Scratch::default();
         kernels.quantize(&x, &packed, &mut scratch).unwrap();
-        (kernels, scratch.bits())
+        (kernels, kernels.run(Bits(&scratch)))
     });
-    let all_bits = |&(kernels, _): &(Kernels, _)| kernels.run(CountSteps) == 255.0;
-    let quantized = quantized.filter(all_bits);
     let quantized: Vec<_> = quantized.collect();
     for (kernels, bits) in &quantized {
         assert!(
@@ -215,6 +196,7 @@ struct Exact<'a> {
 }
 
 impl dispatch::Job for Exact<'_> {
+    const MULTIPLIES_BYTES: bool = true;
     type Output = Vec<u32>;
 
     #[inline(always)]
@@ -226,14 +208,14 @@ impl dispatch::Job for Exact<'_> {
             bits.extend(lanes.map(f32::to_bits));
         };
         let (signed, unsigned) = (simd.load_bytes(self.signed), simd.load_bytes(self.unsigned));
-        let first = simd.dot_add(simd.zero_i32(), signed, unsigned);
+        let first = simd.dot_add(simd.splat_i32(0), signed, unsigned);
         keep(simd.to_f32(first));
         keep(simd.to_f32(simd.dot_add(first, signed, unsigned)));
         let (low, high) = simd.load_nibbles(self.nibbles);
-        keep(simd.to_f32(simd.dot_add(simd.zero_i32(), signed, low)));
-        keep(simd.to_f32(simd.dot_add(simd.zero_i32(), signed, high)));
-        let quad = simd.splat_bytes([-128, 127, -1, 3]);
-        keep(simd.to_f32(simd.dot_add(simd.zero_i32(), quad, unsigned)));
+        keep(simd.to_f32(simd.dot_add(simd.splat_i32(0), signed, low)));
+        keep(simd.to_f32(simd.dot_add(simd.splat_i32(0), signed, high)));
+        let quad = simd.splat_quad(&S::Quad::new([-128, 127, -1, 3]));
+        keep(simd.to_f32(simd.dot_add(simd.splat_i32(0), quad, unsigned)));
         keep(simd.load_f16(self.halves));
         let floats = self.floats.as_chunks::<LANES>().0;
         let v = simd.load(&floats[0]);
@@ -264,16 +246,17 @@ impl dispatch::Job for Exact<'_> {
 fn the_eighth_bit_counts_as_the_machine_says() {
     struct Dot(i8, i8);
     impl dispatch::Job for Dot {
+        const MULTIPLIES_BYTES: bool = true;
         type Output = (Steps, [f32; LANES]);
 
         #[inline(always)]
         fn run<S: Simd>(self, simd: S) -> Self::Output {
             let (signed, steps) = (
                 simd.load_bytes(&[self.0; 4 * LANES]),
-                simd.splat_bytes([self.1; 4]),
+                simd.splat_quad(&S::Quad::new([self.1.into(); 4])),
             );
             let mut sums = [0.0; LANES];
-            let dot = simd.dot_add(simd.zero_i32(), signed, steps);
+            let dot = simd.dot_add(simd.splat_i32(0), signed, steps);
             simd.store(simd.to_f32(dot), &mut sums);
             (simd.steps(), sums)
         }
@@ -287,10 +270,9 @@ fn the_eighth_bit_counts_as_the_machine_says() {
             (-128, 127),
         ] {
             let (steps, sums) = kernels.run(Dot(signed, byte));
-            let value = match steps {
-                Steps::UNSIGNED => f32::from(byte as u8),
-                Steps::SIGNED => f32::from(byte),
-                _ => continue,
+            let value = match steps == Steps::UNSIGNED {
+                true => f32::from(byte as u8),
+                false => f32::from(byte),
             };
             assert_eq!(
                 sums,
@@ -806,9 +788,9 @@ fn the_largest_floats_quantize() {
         let mut scratch = Scratch::default();
         for kernels in Kernels::available() {
             kernels.quantize(&x, &packed, &mut scratch).unwrap();
-            let (quads, scale) = scratch.bits();
+            let (quads, scale) = kernels.run(Bits(&scratch));
             let (least, most) = match format {
-                Format::Q8_0 => (0, kernels.run(CountSteps) as i16),
+                Format::Q8_0 => (0, 255),
                 Format::Q4_0 => (-127, 127),
             };
             assert!(
