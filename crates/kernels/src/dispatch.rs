@@ -144,6 +144,10 @@ impl Kernels {
 pub(crate) trait Job {
     /// Whether the kernel has to do with bytes: in everything else some instruction sets are the same, and one copy of
     /// the kernel serves them.
+    #[cfg_attr(
+        not(all(target_arch = "wasm32", feature = "relaxed-simd")),
+        expect(dead_code, reason = "only relaxed SIMD has two ways with bytes")
+    )]
     const MULTIPLIES_BYTES: bool = false;
     /// What the kernel returns.
     type Output;

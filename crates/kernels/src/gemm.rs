@@ -225,7 +225,13 @@ impl<B: Block> Gemm<'_, '_, B> {
         let panels: [&[B]; PANELS] = std::array::from_fn(|p| &self.panels[panel + p][..per_panel]);
         let mut sums = [[simd.splat(0.0); ROWS]; PANELS];
         for b in 0..per_panel {
-            B::multiply_add(simd, panels.map(|panel| &panel[b]), &activations, b, &mut sums);
+            B::multiply_add(
+                simd,
+                panels.map(|panel| &panel[b]),
+                &activations,
+                b,
+                &mut sums,
+            );
         }
         if S::WORDS {
             for sums in &mut sums {

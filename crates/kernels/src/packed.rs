@@ -174,7 +174,11 @@ impl Block for Q4Block {
         sums: &mut [[S::F32; ROWS]; PANELS],
     ) {
         let nibbles = blocks.map(|block| &block.nibbles);
-        let starts = if S::WORDS { activations.starts[b] } else { [0; ROWS] };
+        let starts = if S::WORDS {
+            activations.starts[b]
+        } else {
+            [0; ROWS]
+        };
         let dots = simd.nibble_dots(nibbles, &activations.quads[b], starts);
         for ((block, dots), sums) in blocks.iter().zip(dots).zip(sums) {
             let weight_scales = simd.load_f16(&block.scales);

@@ -131,6 +131,11 @@ fn check_gemm(seed: u64, format: Format, values: Values, m: usize, n: usize, k: 
 
     let (mut exact, mut bounds) = (Vec::new(), Vec::new());
     for i in 0..m {
+        // Words have one scale for a row.
+        let largest = x[i * k..][..k]
+            .iter()
+            .fold(0.0_f32, |most, x| most.max(x.abs()));
+        let word_step = f64::from(largest) / 32767.0;
         for j in 0..n {
             let (mut sum, mut bound) = (f64::from(bias[j]) + f64::from(residual[i * n + j]), 1e-5);
             for (x, w) in x[i * k..][..k]
@@ -145,6 +150,7 @@ fn check_gemm(seed: u64, format: Format, values: Values, m: usize, n: usize, k: 
                     Format::Q8_0 => (most - least) / 255.0,
                     Format::Q4_0 => most.max(-least) / 127.0,
                 };
+                let step = step.max(word_step);
                 let size = most.abs().max(least.abs());
                 for (x, w) in x.into_iter().zip(w) {
                     sum += x * w;
@@ -167,22 +173,39 @@ fn check_gemm(seed: u64, format: Format, values: Values, m: usize, n: usize, k: 
     }
 }
 
-/// Quantized activations are the same steps on every instruction set.
+/// Whether activations are words.
+struct Words;
+
+impl dispatch::Job for Words {
+    const MULTIPLIES_BYTES: bool = true;
+    type Output = bool;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) -> bool {
+        S::WORDS
+    }
+}
+
+/// Quantized activations are the same integers on every instruction set, as far as they are of the same width.
 fn check_quantize(seed: u64, format: Format, values: Values, m: usize, k: usize) {
     let samples = &mut Samples::new(seed);
     let (packed, _) = matrix(samples, format, 1, k);
     let x = samples.floats(m * k, values);
-    let quantized = Kernels::available().map(|kernels| {
-        let mut scratch = Scratch::default();
-        kernels.quantize(&x, &packed, &mut scratch).unwrap();
-        (kernels, kernels.run(Bits(&scratch)))
-    });
-    let quantized: Vec<_> = quantized.collect();
-    for (kernels, bits) in &quantized {
-        assert!(
-            *bits == quantized[0].1,
-            "{kernels:?} {format:?} {values:?} {m}x{k}"
-        );
+    for words in [false, true] {
+        let quantized = Kernels::available()
+            .filter(|kernels| kernels.run(Words) == words)
+            .map(|kernels| {
+                let mut scratch = Scratch::default();
+                kernels.quantize(&x, &packed, &mut scratch).unwrap();
+                (kernels, kernels.run(Bits(&scratch)))
+            });
+        let quantized: Vec<_> = quantized.collect();
+        for (kernels, bits) in &quantized {
+            assert!(
+                *bits == quantized[0].1,
+                "{kernels:?} {format:?} {values:?} {m}x{k}"
+            );
+        }
     }
 }
 
@@ -279,6 +302,33 @@ fn the_eighth_bit_counts_as_the_machine_says() {
                 [4.0 * f32::from(signed) * value; LANES],
                 "{kernels:?}"
             );
+        }
+    }
+}
+
+/// Sums of the largest words and weights are exact, for all that they are 30 bits long.
+#[test]
+fn the_largest_words_do_not_overflow() {
+    struct Sum(i8, i16);
+    impl dispatch::Job for Sum {
+        const MULTIPLIES_BYTES: bool = true;
+        type Output = Option<[f32; LANES]>;
+
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) -> Self::Output {
+            let quads = [[S::Quad::new([self.1; 4])]; 8];
+            let [[dots]] = simd.dots([&[[self.0; 4 * LANES]; 8]], &quads);
+            let mut sums = [0.0; LANES];
+            simd.store(simd.to_f32(dots), &mut sums);
+            S::WORDS.then_some(sums)
+        }
+    }
+    for kernels in Kernels::available() {
+        for (weight, word) in [(-128, -32767), (-128, 32767), (127, 32767), (127, -32767)] {
+            if let Some(sums) = kernels.run(Sum(weight, word)) {
+                let exact = 32 * i32::from(weight) * i32::from(word);
+                assert_eq!(sums, [exact as f32; LANES], "{kernels:?}");
+            }
         }
     }
 }
@@ -790,6 +840,7 @@ fn the_largest_floats_quantize() {
             kernels.quantize(&x, &packed, &mut scratch).unwrap();
             let (quads, scale) = kernels.run(Bits(&scratch));
             let (least, most) = match format {
+                _ if kernels.run(Words) => (-32767, 32767),
                 Format::Q8_0 => (0, 255),
                 Format::Q4_0 => (-127, 127),
             };

@@ -1,6 +1,6 @@
 //! WebAssembly: two 128-bit registers to a vector, with or without the relaxed instructions.
 
-use super::{LANES, WordPairs, Quad, ROUND, Simd, Steps};
+use super::{LANES, Quad, ROUND, Simd, Steps, WordPairs};
 use std::arch::wasm32::*;
 #[cfg(feature = "relaxed-simd")]
 use std::hint::black_box;
@@ -332,7 +332,10 @@ impl<L: Level> Simd for Wasm<L> {
     }
     #[inline(always)]
     fn load_nibbles(self, bytes: &[u8; 4 * LANES]) -> (Self::Bytes, Self::Bytes) {
-        let (a, b) = (nibbles::<L>(load16(bytes, 0)), nibbles::<L>(load16(bytes, 1)));
+        let (a, b) = (
+            nibbles::<L>(load16(bytes, 0)),
+            nibbles::<L>(load16(bytes, 1)),
+        );
         ((a.0, b.0), (a.1, b.1))
     }
     #[inline(always)]
