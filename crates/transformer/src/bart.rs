@@ -209,12 +209,8 @@ impl Bart {
             lm_head,
             classification_head,
             generation_config,
-            tokenizer: Tokenizer::new(&file.tokenizer)?,
-            target_tokenizer: file
-                .target_tokenizer
-                .as_deref()
-                .map(Tokenizer::new)
-                .transpose()?,
+            tokenizer: file.tokenizer,
+            target_tokenizer: file.target_tokenizer,
             heads: head.into_iter().collect(),
             tasks: file.tasks,
             config,

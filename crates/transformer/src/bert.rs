@@ -209,7 +209,7 @@ impl Bert {
         }
         let heads = heads::load(file.heads, weights, &encoder, &embeddings.words, &config)?;
         Ok(Self {
-            tokenizer: Tokenizer::new(&file.tokenizer)?,
+            tokenizer: file.tokenizer,
             embeddings,
             layers: layers_found,
             heads,
