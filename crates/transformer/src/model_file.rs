@@ -260,9 +260,9 @@ impl ModelReader {
     /// `Integrity` where something is missing.
     pub fn finish(self) -> Result<ModelFile> {
         let header = self.decoder.finish()?;
-        let tokenizers = self.tokenizers.ok_or_else(|| {
-            Error::integrity("The file ended before its header did.")
-        })?;
+        let tokenizers = self
+            .tokenizers
+            .ok_or_else(|| Error::integrity("The file ended before its header did."))?;
         ModelFile::new(&header, tokenizers, self.weights)
     }
 }
