@@ -84,6 +84,7 @@ fn view(page: Page) -> View {
         sight: page.sight.get(),
         bert: lens(page.bert_lens),
         bart: lens(page.bart_lens),
+        off: page.off.get(),
         part: Some(page.part.get()).filter(|part| *part != Page::PART),
         whole_words: page.display.whole_words.get(),
         written_only: page.display.written_only.get(),
@@ -121,6 +122,7 @@ fn restore(page: Page) {
             None => lens.chosen.put(false),
         }
     }
+    page.off.put(view.off);
     page.part.put(view.part.unwrap_or(Page::PART));
     page.display.whole_words.put(view.whole_words);
     page.display.written_only.put(view.written_only);

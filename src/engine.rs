@@ -14,6 +14,7 @@ use web_sys::{AbortController, AbortSignal};
 use crate::js::{Misread, Reader, Writer};
 use crate::state::attention::{Attention, Attentions};
 use crate::state::catalogue::{Catalogue, Entry};
+use crate::state::contexts::HiddenStates;
 use crate::state::draft::Written;
 use crate::state::shapes::Sight;
 
@@ -56,6 +57,13 @@ extern "C" {
 
     #[wasm_bindgen(method, js_name = fillMask, catch)]
     async fn fill_mask(this: &Handle, text: &str, options: &JsValue) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(method, js_name = hiddenStates, catch)]
+    async fn hidden_states(
+        this: &Handle,
+        text: &str,
+        options: &JsValue,
+    ) -> Result<JsValue, JsValue>;
 
     #[wasm_bindgen(method, js_name = nextSentence, catch)]
     async fn next_sentence(
@@ -197,6 +205,21 @@ impl Model {
         options(signal).set("headsOff", self.heads_off.as_deref().map(heads_off))
     }
 
+    /// The pieces of `text` that the model reads.
+    pub async fn tokenize(
+        &self,
+        text: &str,
+        signal: Option<AbortSignal>,
+    ) -> Outcome<Read<Vec<Token>>> {
+        let options = options(signal).done();
+        let tokens = self.handle.tokenize(text, JsValue::NULL, &options).await;
+        let tokens = Reader(tokens.map_err(failure)?);
+        Ok(Read {
+            truncation: truncation(&tokens),
+            answer: understood(each(&tokens, token))?,
+        })
+    }
+
     /// What the engine is told about how `text` may be read; none leaves the model's own mask.
     pub async fn mask(
         &self,
@@ -231,6 +254,42 @@ impl Model {
             truncation: truncation(&answer),
             answer: understood(each(&answer, filled_mask))?,
         })
+    }
+
+    /// Candidates for the token at `position` of `text`, whatever stands there.
+    pub async fn fill_position(
+        &self,
+        text: &str,
+        position: usize,
+        top_k: usize,
+        signal: Option<AbortSignal>,
+    ) -> Outcome<Vec<Candidate>> {
+        let options = self
+            .options(signal)
+            .count("topK", Some(top_k))
+            .set("positions", Some(Array::of1(&(position as f64).into())));
+        let answer = self.handle.fill_mask(text, &options.done()).await;
+        let mut filled = understood(each(&Reader(answer.map_err(failure)?), filled_mask))?;
+        let found = filled.pop();
+        Ok(found.map_or_else(Vec::new, |found| found.candidates))
+    }
+
+    /// The vectors of `text`'s tokens before the first layer and behind each.
+    pub async fn hidden_states(
+        &self,
+        text: &str,
+        signal: Option<AbortSignal>,
+    ) -> Outcome<HiddenStates> {
+        let options = options(signal).done();
+        let answer = self.handle.hidden_states(text, &options).await;
+        let answer = Reader(answer.map_err(failure)?);
+        let Ok(values) = answer.get("values").dyn_into::<Float32Array>() else {
+            return Err(misread("The engine's vectors came without their values."));
+        };
+        let (tokens, dimensions) = understood((|| {
+            Ok((answer.list("tokens", token)?, answer.count("dimensions")?))
+        })())?;
+        HiddenStates::new(tokens, dimensions, values.to_vec()).map_err(|message| misread(&message))
     }
 
     /// Probability that `b` follows `a`.
@@ -485,6 +544,7 @@ fn written(generation: &Reader) -> Result<Written, Misread> {
     Ok(Written {
         text: generation.text("text")?,
         tokens,
+        truncation: truncation(generation),
     })
 }
 

@@ -1,16 +1,18 @@
 //! Everything that the page's panels share: the reader's sentence, the models, their answers, what is pointed at.
 
-use unmask_protocol::{FilledMask, GenerateOptions};
+use unmask_protocol::{FilledMask, GenerateOptions, HeadsOff, Truncation};
 use web_sys::AbortSignal;
 
-use crate::engine::{self, Read, Recording};
+use crate::engine::{self, Model, Read, Recording};
 use crate::latest::{Latest, spawn};
 use crate::slot::{Slot, Status};
+use crate::state::ablation::{Off, heads_off, off_in};
 use crate::state::attention::{Attention, Attentions, Head};
 use crate::state::catalogue::Catalogue;
 use crate::state::decoding::Decoding;
 use crate::state::draft::Stage;
 use crate::state::grid::Grid;
+use crate::state::history::History;
 use crate::state::links::{Place, Pointer};
 use crate::state::ramp::Scheme;
 use crate::state::sentence::Sentence;
@@ -99,10 +101,20 @@ pub struct Page {
     pub bart: Slot,
     /// How BERT may look.
     pub sight: Var<Sight>,
+    /// How it might look before, and what of that was taken back.
+    pub sights: Var<History<Sight>>,
+    /// The heads that are off, of both models.
+    pub off: Var<Vec<Off>>,
+    /// Those of BERT, as the engine is told.
+    bert_off: Derived<Option<HeadsOff>>,
+    /// Those of BART.
+    bart_off: Derived<Option<HeadsOff>>,
     /// BERT's candidates for every mask.
     pub fills: Latest<Read<Vec<FilledMask>>>,
     /// The same with BERT's own mask, while the reader has chosen another: what to compare with.
     pub reference: Latest<Read<Vec<FilledMask>>>,
+    /// What of the text BERT doesn't read, where it is longer than that.
+    pub unread: Latest<Option<Truncation>>,
     /// BERT's attention.
     pub bert_attention: Latest<Attentions>,
     /// The word BART pronounces, by its place in the sentence; none takes the salient one.
@@ -119,6 +131,8 @@ pub struct Page {
     pub writing: Writing,
     /// BART's attention over source and output.
     pub bart_attention: Latest<Attentions>,
+    /// The decoder's rows that are shown, from the first; none shows all.
+    pub rows: Var<Option<usize>>,
     /// A recorded run of BERT, for its matrix while the model is on its way.
     recording: Var<Option<Recording>>,
     /// What is pointed at in the matrices.
@@ -165,22 +179,13 @@ impl Page {
         let bart = Slot::new("bart-g2p");
         let sight = Var::new(Sight::default());
         let writing = Writing::new();
-        let fills = Latest::new(move || {
-            let text = sentence.with(Sentence::masked_if_any)?;
-            let (model, sight) = (bert.model()?, sight.get());
-            Some(async move |signal: Option<AbortSignal>| {
-                let mask = model.mask(&sight, &text, signal.clone()).await?;
-                model.fill_mask(&text, TOP_K, mask.as_ref(), signal).await
-            })
-        });
-        let reference = Latest::new(move || {
-            let text = sentence.with(Sentence::masked_if_any)?;
-            let model = bert.model().filter(|_| !sight.with(Sight::as_trained))?;
-            Some(async move |signal| model.fill_mask(&text, 1, None, signal).await)
-        });
+        let off = Var::new(Vec::new());
+        let told = |place| Derived::new(move || off.with(|off: &Vec<Off>| heads_off(off, place)));
+        let (bert_off, bart_off) = (told(Place::Bert), told(Place::Encoder));
+        // What is asked first is answered first: the matrix is what a reader who types looks at.
         let bert_attention = Latest::new(move || {
             let text = sentence.with(Sentence::beginning)?;
-            let (model, sight) = (bert.model()?, sight.get());
+            let (model, sight) = (able(bert, bert_off)?, sight.get());
             Some(async move |signal: Option<AbortSignal>| {
                 let mask = model.mask(&sight, &text, signal.clone()).await?;
                 model
@@ -188,10 +193,32 @@ impl Page {
                     .await
             })
         });
+        let fills = Latest::new(move || {
+            let text = sentence.with(Sentence::masked_if_any)?;
+            let (model, sight) = (able(bert, bert_off)?, sight.get());
+            Some(async move |signal: Option<AbortSignal>| {
+                let mask = model.mask(&sight, &text, signal.clone()).await?;
+                model.fill_mask(&text, TOP_K, mask.as_ref(), signal).await
+            })
+        });
+        let reference = Latest::new(move || {
+            let text = sentence.with(Sentence::masked_if_any)?;
+            let model = able(bert, bert_off).filter(|_| !sight.with(Sight::as_trained))?;
+            Some(async move |signal| model.fill_mask(&text, 1, None, signal).await)
+        });
+        let unread = Latest::new(move || {
+            let (model, text) = (bert.model()?, sentence.with(Sentence::masked));
+            // A token has a character at least, and two are the model's own.
+            let may_be = text.chars().count() + 2 > model.info.max_positions;
+            may_be.then_some(async move |signal| {
+                let tokens = model.tokenize(&text, signal).await?;
+                Ok(tokens.truncation)
+            })
+        });
         let bart_attention = Latest::new(move || {
             let draft = writing.draft.get();
             let done = matches!(draft.stage, Stage::Finished | Stage::Stopped);
-            let model = bart.model().filter(|_| done && !draft.text().is_empty())?;
+            let model = able(bart, bart_off).filter(|_| done && !draft.text().is_empty())?;
             Some(async move |signal| {
                 let (target, task) = (Some(draft.text()), draft.controls.task.as_deref());
                 model
@@ -205,8 +232,13 @@ impl Page {
             bert,
             bart,
             sight,
+            sights: Var::new(History::default()),
+            off,
+            bert_off,
+            bart_off,
             fills,
             reference,
+            unread,
             bert_attention,
             spoken: Var::new(None),
             task: Var::new(None),
@@ -215,6 +247,7 @@ impl Page {
             step: Var::new(0),
             writing,
             bart_attention,
+            rows: Var::new(None),
             recording: Var::new(None),
             pointer: Var::new(None),
             bert_lens: Lens::new(),
@@ -289,7 +322,8 @@ impl Page {
     /// would be asked about, and with its own mask; none at other places (tracked).
     pub fn recorded<U>(self, place: Place, read: impl FnOnce(&Attention) -> U) -> Option<U> {
         let live = self.bert_attention.answer.with(Option::is_some);
-        if place != Place::Bert || live || !self.sight.with(Sight::as_trained) {
+        let as_it_is = self.sight.with(Sight::as_trained) && self.bert_off.with(Option::is_none);
+        if place != Place::Bert || live || !as_it_is {
             return None;
         }
         let (name, text) = (
@@ -323,11 +357,110 @@ impl Page {
     }
 
     /// The live matrix of one attention at its lens, token by token (tracked).
-    pub fn grid(self, place: Place) -> Option<Grid> {
+    pub fn whole_grid(self, place: Place) -> Option<Grid> {
         let lens = self.lens(place);
         self.attention(place, |attention| {
             attention.grid(lens.layer.get(), lens.head.get())
         })
+    }
+
+    /// [`Self::whole_grid`], as far as BART is shown to have written (tracked).
+    pub fn grid(self, place: Place) -> Option<Grid> {
+        self.whole_grid(place).map(|grid| self.written(place, grid))
+    }
+
+    /// What of an attention's grid there is when BART has written the rows that are shown (tracked).
+    pub fn written(self, place: Place, grid: Grid) -> Grid {
+        let (rows, columns) = self.extent(place);
+        match (rows, columns) {
+            (usize::MAX, usize::MAX) => grid,
+            (rows, columns) => grid.corner(rows, columns),
+        }
+    }
+
+    /// The rows and columns of an attention that are shown at most (tracked).
+    pub fn extent(self, place: Place) -> (usize, usize) {
+        let rows = self.rows.get().unwrap_or(usize::MAX);
+        match place {
+            Place::Decoder => (rows, rows),
+            Place::Cross => (rows, usize::MAX),
+            _ => (usize::MAX, usize::MAX),
+        }
+    }
+
+    /// BERT as the reader has it, without the heads that are off, once it is ready (tracked).
+    pub fn bert_model(self) -> Option<Model> {
+        able(self.bert, self.bert_off)
+    }
+
+    /// BART in the same way (tracked).
+    pub fn bart_model(self) -> Option<Model> {
+        able(self.bart, self.bart_off)
+    }
+
+    /// What the engine is told about the heads of the model that `place` belongs to (tracked).
+    pub fn heads_off(self, place: Place) -> Option<HeadsOff> {
+        match place {
+            Place::Bert => self.bert_off.get(),
+            _ => self.bart_off.get(),
+        }
+    }
+
+    /// Which heads of the layer that is shown at `place` are off, and how many it has (tracked).
+    pub fn off_at(self, place: Place) -> (Vec<usize>, usize) {
+        let place = self.attention_at(place);
+        let shape = self.attention(place, |attention| (attention.layers(), attention.heads()));
+        let (layers, heads) = shape.unwrap_or((0, 0));
+        let layer = self.lens(place).layer.get().min(layers.saturating_sub(1));
+        (self.off.with(|off| off_in(off, place, layer)), heads)
+    }
+
+    /// Whether what is shown at `place` is passed on to no one: the head, or all of the layer where their mean is shown
+    /// (tracked).
+    pub fn silent(self, place: Place) -> bool {
+        let (off, heads) = self.off_at(place);
+        match self.lens(self.attention_at(place)).head.get() {
+            Head::Mean => heads > 0 && off.len() >= heads,
+            Head::One(head) => off.contains(&head.min(heads.saturating_sub(1))),
+        }
+    }
+
+    /// The attention whose head is shown at `place` (tracked).
+    pub fn attention_at(self, place: Place) -> Place {
+        match place {
+            Place::Stages => self.part.get(),
+            place => place,
+        }
+    }
+
+    /// Lets BERT look in another way, in one step that can be taken back.
+    pub fn look(self, sight: Sight) {
+        if self.sight.peek(|now| *now != sight) {
+            self.keep_sight();
+            self.sight.set(sight);
+        }
+    }
+
+    /// The step that can be taken back begins here.
+    pub fn keep_sight(self) {
+        let now = self.sight.now();
+        self.sights.update(|sights| sights.keep(now));
+    }
+
+    /// Takes the last change of BERT's mask back.
+    pub fn undo(self) {
+        let now = self.sight.now();
+        if let Some(before) = self.sights.update(|sights| sights.undo(now)) {
+            self.sight.put(before);
+        }
+    }
+
+    /// Makes the change again that was taken back last.
+    pub fn redo(self) {
+        let now = self.sight.now();
+        if let Some(after) = self.sights.update(|sights| sights.redo(now)) {
+            self.sight.put(after);
+        }
     }
 
     /// Hides the word of BERT's text in which a token begins, or brings it back.
@@ -416,11 +549,20 @@ impl Page {
             };
             self.source().map(|source| (source, controls))
         });
-        effect(move || match (self.bart.model(), request.get()) {
+        effect(move || match (self.bart_model(), request.get()) {
             (Some(model), Some((source, controls))) => {
                 self.writing.start(model, source, controls);
             }
             _ => self.writing.clear(),
         });
     }
+}
+
+/// The model of a slot without the heads that are off, once it is ready (tracked).
+fn able(slot: Slot, off: Derived<Option<HeadsOff>>) -> Option<Model> {
+    let model = slot.model()?;
+    Some(match off.get() {
+        Some(heads) => model.without(heads),
+        None => model,
+    })
 }

@@ -69,7 +69,7 @@ pub fn words(text: &str) -> Vec<&str> {
 pub fn spoil(text: &str, noise: Noise, share: f32, seed: u32) -> Spoilt {
     let words = words(text);
     let mut hidden = vec![false; words.len()];
-    let mut draw = Draw(seed);
+    let mut draw = Draw::new(seed);
     let wanted = ((share * words.len() as f32).round() as usize).clamp(1, words.len().max(1));
     let mut spoilt: Vec<&str> = Vec::new();
     match noise {
@@ -140,9 +140,13 @@ fn sentences(words: &[&str]) -> Vec<Range<usize>> {
 }
 
 /// A stream of numbers that depends on its seed alone (SplitMix32).
-struct Draw(u32);
+pub(super) struct Draw(u32);
 
 impl Draw {
+    pub(super) fn new(seed: u32) -> Self {
+        Self(seed)
+    }
+
     fn next(&mut self) -> u32 {
         self.0 = self.0.wrapping_add(0x9E37_79B9);
         let mut z = self.0;
@@ -152,7 +156,7 @@ impl Draw {
     }
 
     /// From 0 to below `end`, which is above 0.
-    fn below(&mut self, end: usize) -> usize {
+    pub(super) fn below(&mut self, end: usize) -> usize {
         self.next() as usize % end
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Addresses come from anywhere. What is not understood is left out, and named.
 
+use super::ablation::Off;
 use super::attention::Head;
 use super::decoding::{CONTROLS, Decoding};
 use super::links::Place;
@@ -11,6 +12,8 @@ use super::shapes::{Rule, Sight};
 pub const LONGEST_TEXT: usize = 4_000;
 /// Painted cells that an address carries.
 const MOST_CELLS: usize = 1_000;
+/// Heads turned off that an address carries.
+const MOST_HEADS: usize = 1_000;
 /// Layers, heads, tokens and words that an address names are below this.
 const LARGEST: usize = 10_000;
 
@@ -27,6 +30,8 @@ pub struct View {
     pub bert: Option<(usize, Head)>,
     /// Layer and head of BART.
     pub bart: Option<(usize, Head)>,
+    /// Heads that are off.
+    pub off: Vec<Off>,
     /// Which attention is shown head by head.
     pub part: Option<Place>,
     /// Word pieces put back together.
@@ -85,10 +90,17 @@ impl View {
             }
             "bert" => self.bert = Some(lens(value)?),
             "bart" => self.bart = Some(lens(value)?),
-            "show" => {
-                let mut places = Place::ATTENTIONS.into_iter();
-                self.part = Some(places.find(|place| place.name() == value)?);
+            "off" => {
+                let mut off = Vec::new();
+                for (count, word) in value.split(',').enumerate() {
+                    let head = head_off(word).filter(|_| count < MOST_HEADS)?;
+                    if !off.contains(&head) {
+                        off.push(head);
+                    }
+                }
+                self.off = off;
             }
+            "show" => self.part = Some(place(value)?),
             "tokens" => {
                 for word in value.split(',') {
                     match word {
@@ -144,6 +156,11 @@ impl View {
         add("painted", fits.then(|| cells.collect::<Vec<_>>().join(",")));
         add("bert", self.bert.map(lens_words));
         add("bart", self.bart.map(lens_words));
+        let fits = !self.off.is_empty() && self.off.len() <= MOST_HEADS;
+        let off = self.off.iter();
+        let off =
+            off.map(|(place, layer, head)| format!("{}-{}-{}", place.name(), layer + 1, head + 1));
+        add("off", fits.then(|| off.collect::<Vec<_>>().join(",")));
         add("show", self.part.map(|place| place.name().to_owned()));
         let tokens = [
             (self.whole_words, "whole"),
@@ -193,6 +210,18 @@ fn cell(value: &str) -> Option<(usize, usize)> {
     Some((number(query)?.checked_sub(1)?, number(key)?.checked_sub(1)?))
 }
 
+fn place(value: &str) -> Option<Place> {
+    let mut places = Place::ATTENTIONS.into_iter();
+    places.find(|place| place.name() == value)
+}
+
+/// An attention, a layer and a head, such as `cross-1-4`.
+fn head_off(value: &str) -> Option<Off> {
+    let (name, head) = value.split_once('-')?;
+    let (layer, head) = cell(head)?;
+    Some((place(name)?, layer, head))
+}
+
 fn lens(value: &str) -> Option<(usize, Head)> {
     if let Some(layer) = value.strip_suffix("-mean") {
         return Some((number(layer)?.checked_sub(1)?, Head::Mean));
@@ -226,6 +255,7 @@ mod tests {
             },
             bert: Some((4, Head::One(11))),
             bart: Some((0, Head::Mean)),
+            off: vec![(Place::Bert, 4, 11), (Place::Cross, 0, 2)],
             part: Some(Place::Cross),
             whole_words: true,
             written_only: false,
@@ -284,6 +314,9 @@ mod tests {
             ("bert", "0-1"),
             ("bert", "5"),
             ("bart", "-mean"),
+            ("off", "bert-0-1"),
+            ("off", "stages-1-1"),
+            ("off", "bert-1"),
             ("show", "stages"),
             ("tokens", "whole,of"),
             ("lines", "101"),

@@ -5,13 +5,16 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 use web_sys::{HtmlElement, MediaQueryList};
 
+use super::ablation::off_note;
 use super::attention_panel::attention_panel;
 use super::bart_panel::bart_panel;
 use super::bert_panel::bert_panel;
+use super::contexts::contexts;
 use super::differences::differences;
 use super::heads::heads;
 use super::mask_panel::mask_panel;
 use super::noise_lab::noise_lab;
+use super::pretraining::pretraining;
 use super::sentence_field::sentence_field;
 use crate::address;
 use crate::dom::{El, el};
@@ -40,6 +43,7 @@ pub fn app(root: &HtmlElement) {
         .class("answers")
         .attr("aria-labelledby", "answers-title")
         .child(heading("h2", "answers-title", "What each makes of it"))
+        .child(off_note(page))
         .child(
             el("div")
                 .class("pair")
@@ -53,7 +57,9 @@ pub fn app(root: &HtmlElement) {
         mask_panel(page),
         attention_panel(page),
         noise_lab(page),
+        pretraining(page),
         heads(page),
+        contexts(page),
     ] {
         root.append(section);
     }

@@ -1,6 +1,7 @@
 //! What BART writes, token by token.
 
 use super::beams::{alternatives, beam_tree, tokens};
+use super::bert_panel::unread;
 use super::choice::choice;
 use super::decoding::decoding;
 use super::error_note::error_note;
@@ -10,6 +11,7 @@ use crate::dom::{El, button, el, p};
 use crate::page::Page;
 use crate::state::catalogue::task_label;
 use crate::state::draft::Stage;
+use crate::state::links::Place;
 use crate::state::sentence::Word;
 use crate::var::Derived;
 
@@ -35,6 +37,9 @@ pub fn bart_panel(page: Page) -> El {
     };
     let choose_writer = move |index: usize| {
         if let Some(name) = writers.peek(|names| names.get(index).cloned()) {
+            // Another model has other heads.
+            page.off
+                .update(|off| off.retain(|(place, ..)| *place == Place::Bert));
             page.wanted.set(Some(name));
             page.choose_writer();
         }
@@ -75,6 +80,12 @@ pub fn bart_panel(page: Page) -> El {
                 move || restart(page),
             ),
             written(page),
+            p("note", "").live_text(move || {
+                draft.with(|draft| {
+                    let cut = draft.leading.truncation.as_ref();
+                    cut.map(|cut| unread("BART", cut)).unwrap_or_default()
+                })
+            }),
             tokens(page),
             alternatives(page),
             el("p")
@@ -113,7 +124,7 @@ fn spoken_word(page: Page) -> El {
             "This BART is a small one. It has learnt one thing: to read the letters of a word and write \
              down its sounds. The machinery is that of its larger sisters. Choose a word:",
         ),
-        word_strip(page, "Word to pronounce", word),
+        word_strip(page, "Word to pronounce", word, |_| None),
     ])
 }
 
@@ -148,7 +159,7 @@ fn restart(page: Page) {
         .writing
         .draft
         .peek(|draft| (draft.source.clone(), draft.controls.clone()));
-    if let Some(model) = page.bart.model() {
+    if let Some(model) = page.bart_model() {
         page.writing.start(model, source, controls);
     }
 }

@@ -104,7 +104,7 @@ pub fn beam_tree(page: Page) -> El {
     let tree = Derived::new(move || {
         draft.with(|draft| match draft.stage {
             crate::state::draft::Stage::Running => Tree::default(),
-            _ => Tree::grow(draft.steps(), &draft.leading.tokens),
+            _ => Tree::grow(draft.beams(), &draft.leading.tokens),
         })
     });
     let read = Var::new(None::<usize>);

@@ -58,21 +58,18 @@ pub fn bert_panel(page: Page) -> El {
                 })
             }),
             p("note", "").live_text(move || {
-                fills.answer.with(|answer| {
-                    answer
-                        .as_ref()
-                        .and_then(|read| read.truncation.as_ref())
-                        .map(unread)
-                        .unwrap_or_default()
+                page.unread.answer.with(|cut| {
+                    let cut = cut.as_ref().and_then(Option::as_ref);
+                    cut.map(|cut| unread("BERT", cut)).unwrap_or_default()
                 })
             }),
         ])
 }
 
-/// What of a long text BERT has not read.
-fn unread(truncation: &Truncation) -> String {
+/// What of a long text a model has not read.
+pub fn unread(model: &str, truncation: &Truncation) -> String {
     format!(
-        "The text is longer than BERT reads: it took the first {} tokens and left the last {} out.",
+        "The text is longer than {model} reads: it took the first {} tokens and left the last {} out.",
         truncation.kept, truncation.dropped
     )
 }

@@ -2,9 +2,10 @@
 
 use web_sys::HtmlDetailsElement;
 
-use super::sheet::{Sheet, marks_in, sheet};
+use super::sheet::{Sheet, hide_button, marks_in, sheet};
 use crate::dom::{El, el};
 use crate::page::Page;
+use crate::state::attention::Head;
 use crate::state::geometry::Geometry;
 use crate::state::grid::Grid;
 use crate::state::links::Place;
@@ -60,6 +61,7 @@ pub fn matrix(
                 None => filled.to_string(),
             })
         })
+        .live_attr("data-off", move || hook(page.off_at(place).0.len()))
         .live_attr("data-row", move || marks.get().row.and_then(hook))
         .live_attr("data-column", move || marks.get().column.and_then(hook))
         .live_attr("data-locked", move || {
@@ -67,7 +69,7 @@ pub fn matrix(
             Some(locked.to_string())
         })
         .children([
-            el("figcaption").text(title),
+            el("figcaption").text(title).child(off_remark(page, place)),
             el("div").class("scroller").child(canvas),
             // Of linked matrices, only the one in hand speaks.
             el("p")
@@ -77,8 +79,23 @@ pub fn matrix(
                     Some(if pointed_at() { "polite" } else { "off" }.to_owned())
                 })
                 .live_text(reading),
+            hide_button(page, move || place, grid),
             rows_in_words(grid),
         ])
+}
+
+/// Says so where the head that is shown is off, or some of the layer whose mean is.
+pub fn off_remark(page: Page, place: Place) -> El {
+    el("span").class("aside").live_text(move || {
+        let (off, heads) = page.off_at(place);
+        match (page.silent(place), off.len()) {
+            (true, _) => " turned off: nobody is told what it gathers".into(),
+            (false, some @ 1..) if page.lens(page.attention_at(place)).head.get() == Head::Mean => {
+                format!(" {some} of the {heads} heads are off")
+            }
+            _ => String::new(),
+        }
+    })
 }
 
 /// Every row's summary, for whoever would rather read than look; made only while it is open.

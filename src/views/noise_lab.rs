@@ -31,7 +31,7 @@ pub fn noise_lab(page: Page) -> El {
     });
     let repaired = Latest::new(move || {
         let denoises = |model: &Model| model.info.tasks.iter().any(|task| task == DENOISE);
-        let model = page.bart.model().filter(denoises)?;
+        let model = page.bart_model().filter(denoises)?;
         let (original, spoilt) = (asked(text)?, spoilt.get());
         (!spoilt.text.is_empty()).then_some(async move |signal| {
             let controls = GenerateOptions {

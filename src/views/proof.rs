@@ -1,7 +1,6 @@
 //! The proof of a mask: change a later token, run the model again, and see which rows are the same to the last bit.
 
 use crate::dom::{El, el, p, value_of};
-use crate::engine::Model;
 use crate::latest::Latest;
 use crate::page::Page;
 use crate::state::attention::Attentions;
@@ -29,7 +28,7 @@ pub fn of_bert(page: Page) -> El {
         let text = page
             .sentence
             .with(|sentence| sentence.replaced(index, instead.trim()))?;
-        let (model, sight) = (page.bert.model()?, page.sight.get());
+        let (model, sight) = (page.bert_model()?, page.sight.get());
         // Only what is drawn whole can be compared.
         if words(&text).len() > crate::state::sentence::MOST_WORDS {
             return None;
@@ -61,7 +60,7 @@ pub fn of_decoder(page: Page) -> El {
     let again = Latest::new(move || {
         let (before, _) = last.get()?;
         let target = before + instead.get().trim();
-        let model: Model = page.bart.model()?;
+        let model = page.bart_model()?;
         let (source, task) =
             draft.with(|draft| (draft.source.clone(), draft.controls.task.clone()));
         page.bart_attention
@@ -92,9 +91,11 @@ fn experiment(
                 Place::Decoder => after.decoder.as_ref()?,
                 _ => &after.encoder,
             };
+            let (shown, _) = page.extent(place);
             page.attention(place, |before| {
                 let changes = row_changes(before, after);
-                labels(before.queries()).into_iter().zip(changes).collect()
+                let rows = labels(before.queries()).into_iter().zip(changes);
+                rows.take(shown).collect()
             })
         })
     };

@@ -3,7 +3,7 @@
 use unmask_protocol::GenerateOptions;
 
 use super::field::{asked, field};
-use crate::dom::{El, el};
+use crate::dom::{El, el, p};
 use crate::engine::Model;
 use crate::latest::Latest;
 use crate::page::{ANSWER, Page};
@@ -29,8 +29,9 @@ pub fn panel(page: Page) -> El {
             Ok((passage, answers))
         })
     });
+    let answers = |model: &Model| model.info.tasks.iter().any(|task| task == ANSWER);
+    let silent = move || page.bart.model().is_some_and(|model| !answers(&model));
     let own_words = Latest::new(move || {
-        let answers = |model: &Model| model.info.tasks.iter().any(|task| task == ANSWER);
         let model = page.bart.model().filter(answers)?;
         let text = [asked(question)?.as_str(), SEPARATOR, &asked(passage)?].concat();
         Some(async move |signal| {
@@ -74,21 +75,34 @@ pub fn panel(page: Page) -> El {
             el("h3").text("Question answering"),
             field("Question", question, 1),
             field("Passage", passage, 3),
-            trouble(latest.asking),
-            el("p")
-                .class("marked")
-                .attr("aria-live", "polite")
-                .live(marked),
-            trouble(own_words.asking),
-            el("p")
-                .class("own-words")
-                .attr("aria-live", "polite")
-                .live_text(move || {
-                    own_words.answer.with(|answer| match answer.as_deref() {
-                        None => String::new(),
-                        Some("") => "BART finds nothing to say to this.".to_owned(),
-                        Some(text) => format!("BART, in its own words: {text}"),
-                    })
-                }),
+            el("div").class("both-answers").children([
+                el("div").children([
+                    el("h4").text("BERT marks it in the passage"),
+                    trouble(latest.asking),
+                    el("p")
+                        .class("marked")
+                        .attr("aria-live", "polite")
+                        .live(marked),
+                ]),
+                el("div").children([
+                    el("h4").text("BART says it in its own words"),
+                    p(
+                        "note",
+                        "The BART that is chosen above hasn’t learnt this. Choose the one named bart.",
+                    )
+                    .shown(silent),
+                    trouble(own_words.asking),
+                    el("p")
+                        .class("own-words")
+                        .attr("aria-live", "polite")
+                        .live_text(move || {
+                            own_words.answer.with(|answer| match answer.as_deref() {
+                                None => String::new(),
+                                Some("") => "It finds nothing to say to this.".to_owned(),
+                                Some(text) => text.to_owned(),
+                            })
+                        }),
+                ]),
+            ]),
         ])
 }
