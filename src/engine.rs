@@ -15,7 +15,7 @@ use crate::js::{Misread, Reader, Writer};
 use crate::state::attention::{Attention, Attentions};
 use crate::state::catalogue::{Catalogue, Entry};
 use crate::state::contexts::HiddenStates;
-use crate::state::draft::Written;
+use crate::state::draft::{Draft, Written};
 use crate::state::shapes::Sight;
 
 #[wasm_bindgen(module = "/src/engine.js")]
@@ -29,6 +29,7 @@ extern "C" {
     #[wasm_bindgen(js_name = load, catch)]
     async fn js_load(
         name: &str,
+        signal: Option<AbortSignal>,
         on_progress: &Closure<dyn FnMut(JsValue)>,
     ) -> Result<JsValue, JsValue>;
 
@@ -136,6 +137,12 @@ pub struct Recording {
     pub model: String,
     /// What it read.
     pub text: String,
+    /// What it was asked to do, where it can do several things.
+    pub task: Option<String>,
+    /// What it put into the gaps, where it fills them.
+    pub filled: Vec<FilledMask>,
+    /// What it wrote, where it writes.
+    pub draft: Draft,
     /// Where it looked, in 254 steps; its scores are all zero, as they weren't recorded.
     pub attentions: Attentions,
 }
@@ -146,6 +153,9 @@ pub async fn recording(name: &str) -> Outcome<Recording> {
     Ok(Recording {
         model: understood(trace.text("model"))?,
         text: understood(trace.text("text"))?,
+        task: trace.text_if_any("task"),
+        filled: understood(trace.list("filled", filled_mask))?,
+        draft: Draft::of(understood(trace.list("steps", step))?),
         attentions: attentions(&trace)?,
     })
 }
@@ -172,6 +182,7 @@ impl Model {
     /// Loads the model `name` of the catalogue, telling how many bytes have come.
     pub async fn load(
         name: &str,
+        signal: Option<AbortSignal>,
         mut on_progress: impl FnMut(Progress) + 'static,
     ) -> Outcome<Self> {
         let on_progress = Closure::new(move |message| {
@@ -180,7 +191,7 @@ impl Model {
                 on_progress(progress);
             }
         });
-        let handle: Handle = js_load(name, &on_progress)
+        let handle: Handle = js_load(name, signal, &on_progress)
             .await
             .map_err(failure)?
             .unchecked_into();

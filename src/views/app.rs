@@ -16,6 +16,7 @@ use super::mask_panel::mask_panel;
 use super::noise_lab::noise_lab;
 use super::pretraining::pretraining;
 use super::sentence_field::sentence_field;
+use super::tour::tour;
 use crate::address;
 use crate::dom::{El, el};
 use crate::page::Page;
@@ -50,7 +51,9 @@ pub fn app(root: &HtmlElement) {
                 .children([bert_panel(page), bart_panel(page)]),
         );
     let root = El::from_node(root.clone().into());
+    let [door, dialog] = tour(page, &root);
     for section in [
+        door,
         sentence_field(page),
         answers,
         differences(),
@@ -60,6 +63,7 @@ pub fn app(root: &HtmlElement) {
         pretraining(page),
         heads(page),
         contexts(page),
+        dialog,
     ] {
         root.append(section);
     }

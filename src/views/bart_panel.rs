@@ -6,6 +6,8 @@ use super::choice::choice;
 use super::decoding::decoding;
 use super::error_note::error_note;
 use super::loading::loading;
+use super::mask_panel::recording_note;
+use super::take_along::take_table;
 use super::word_strip::word_strip;
 use crate::dom::{El, button, el, p};
 use crate::page::Page;
@@ -13,6 +15,7 @@ use crate::state::catalogue::task_label;
 use crate::state::draft::Stage;
 use crate::state::links::Place;
 use crate::state::sentence::Word;
+use crate::state::table::Table;
 use crate::var::Derived;
 
 /// BART's side of the page.
@@ -79,6 +82,7 @@ pub fn bart_panel(page: Page) -> El {
                 move || draft.with(|draft| draft.error.clone()),
                 move || restart(page),
             ),
+            recording_note(page, Place::Encoder, "BART"),
             written(page),
             p("note", "").live_text(move || {
                 draft.with(|draft| {
@@ -88,6 +92,27 @@ pub fn bart_panel(page: Page) -> El {
             }),
             tokens(page),
             alternatives(page),
+            take_table("the tokens", "bart-tokens", move || {
+                let mut table = Table::new(&["place", "token", "probability", "taken"]);
+                draft.with(|draft| {
+                    for (place, written) in draft.leading.tokens.iter().enumerate() {
+                        let mut add = |token: &str, share: f32, taken: usize| {
+                            table.add([
+                                (place + 1).into(),
+                                token.into(),
+                                share.into(),
+                                taken.into(),
+                            ]);
+                        };
+                        add(&written.text, written.probability, 1);
+                        let others = written.alternatives.iter();
+                        for other in others.filter(|other| other.id != written.id) {
+                            add(&other.token, other.probability, 0);
+                        }
+                    }
+                });
+                Some(table)
+            }),
             el("p")
                 .class("spoken-only")
                 .attr("aria-live", "polite")
@@ -149,7 +174,7 @@ fn written(page: Page) -> El {
                 .class("arrow")
                 .attr("aria-hidden", "true")
                 .text(" → "),
-            el("output").live_text(move || draft.with(|draft| draft.text().to_owned())),
+            el("output").live_text(move || page.shown_draft(|draft| draft.text().to_owned())),
         ])
 }
 

@@ -4,21 +4,25 @@ use unmask_protocol::{FilledMask, Truncation};
 
 use super::error_note::trouble;
 use super::loading::loading;
+use super::mask_panel::recording_note;
 use super::probability::probability_row;
 use super::sight::in_words;
+use super::take_along::take_table;
 use crate::dom::{El, el, p};
 use crate::page::Page;
+use crate::state::links::Place;
 use crate::state::sentence::Sentence;
+use crate::state::table::Table;
 
 /// BERT's side of the page.
 pub fn bert_panel(page: Page) -> El {
     let fills = page.fills;
     let nothing_hidden = move || page.sentence.with(|sentence| sentence.hidden_count() == 0);
     let guesses = el("div").class("guesses").live(move |place| {
-        let masks = fills.answer.with(|answer| {
-            let masks = answer.as_ref().map(|read| read.answer.clone());
-            masks.unwrap_or_default()
-        });
+        let live = fills
+            .answer
+            .with(|answer| Some(answer.as_ref()?.answer.clone()));
+        let masks = live.or_else(|| page.recorded_fills()).unwrap_or_default();
         if masks.is_empty() {
             return;
         }
@@ -45,7 +49,25 @@ pub fn bert_panel(page: Page) -> El {
                 .child(el("span").class("aside").text("fills the gap")),
             loading(page, page.bert, "BERT"),
             trouble(fills.asking),
+            recording_note(page, Place::Bert, "BERT"),
             guesses,
+            take_table("the guesses", "bert-guesses", move || {
+                fills.answer.with(|answer| {
+                    let sentence = page.sentence.get();
+                    let mut table = Table::new(&["gap", "guess", "probability", "hidden_word"]);
+                    for (gap, mask) in answer.as_ref()?.answer.iter().enumerate() {
+                        for candidate in &mask.candidates {
+                            table.add([
+                                (gap + 1).into(),
+                                candidate.text.trim().into(),
+                                candidate.probability.into(),
+                                sentence.original(gap).into(),
+                            ]);
+                        }
+                    }
+                    Some(table)
+                })
+            }),
             p(
                 "note",
                 "No word is hidden. Hide one above, and BERT will guess it.",
