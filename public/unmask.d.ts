@@ -44,6 +44,11 @@ export interface LoadOptions extends Cancellable {
   onProgress?: (progress: Progress) => void;
   /** Which file of a model that the catalogue has in several, such as `"Q8_0"`. */
   quantization?: string;
+  /**
+   * To compare quantizations: the matrices are decoded and encoded anew in this one as they arrive. What the file has lost already
+   * does not come back.
+   */
+  requantize?: "F32" | "F16" | "Q8_0" | "Q4_0";
 }
 
 /** What a model is and can do. */
@@ -293,6 +298,26 @@ export interface HiddenStates {
   truncation?: Truncation;
 }
 
+export interface LogitsOptions extends Cancellable {
+  /** BART: what the decoder is made to say; without it, the logits of the first token alone. */
+  target?: string;
+  /** BART: one of its tasks. */
+  task?: string;
+}
+
+/** Logits over the whole vocabulary. */
+export interface Logits {
+  /** BERT: token positions of the masks. BART: positions of what the decoder has read, from its start token on. */
+  positions: number[];
+  /** BART: the token at each of the positions, as the vocabulary spells it; the logits are those of the token behind it. */
+  read: string[];
+  /** Words in the vocabulary. */
+  vocabulary: number;
+  /** `[position, word]`, row-major, before softmax. */
+  values: Float32Array;
+  truncation?: Truncation;
+}
+
 /** One kind of attention in every layer and head. */
 export interface Attention {
   /** Row labels. */
@@ -357,6 +382,9 @@ export class Unmask {
 
   /** BERT: what each layer has made of each token. */
   hiddenStates(text: string, options?: HiddenStatesOptions): Promise<HiddenStates>;
+
+  /** BERT: for each `[MASK]`. BART: behind each token of the target. */
+  logits(text: string, options?: LogitsOptions): Promise<Logits>;
 
   /** One step a token. Leaving the loop stops the engine; the iterator's return value is the whole generation. */
   generate(text: string, options?: GenerateOptions): AsyncGenerator<Step, Generation, void>;

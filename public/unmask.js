@@ -20,9 +20,10 @@ export class Unmask {
   #disposed = false;
 
   static async load(source, options) {
-    const { onProgress, signal, quantization } = pick(options, LOAD);
+    const { onProgress, signal, quantization, requantize } = pick(options, LOAD);
     const model = new Unmask();
     model.#source = sourceOf(source, quantization);
+    model.#source.request.requantize = requantize;
     await model.#load(onProgress, signal);
     return model;
   }
@@ -88,6 +89,13 @@ export class Unmask {
     const request = { kind: "hiddenStates", text: asText(text), ...controls };
     const { tokens, states, dimensions, values, truncation } = await this.#ask(request, { signal });
     return { tokens, states, dimensions, values, ...(truncation && { truncation }) };
+  }
+
+  async logits(text, options) {
+    const { signal, ...controls } = pick(options, ["target", "task", "signal"]);
+    const request = { kind: "logits", text: asText(text), ...controls };
+    const { positions, read, vocabulary, values, truncation } = await this.#ask(request, { signal });
+    return { positions, read, vocabulary, values, ...(truncation && { truncation }) };
   }
 
   async *generate(text, options) {
@@ -467,6 +475,7 @@ const OPTIONS = {
   onProgress: asFunction,
   signal: asSignal,
   quantization: asText,
+  requantize: asText,
   head: asText,
   pair: asText,
   target: asText,
@@ -489,7 +498,7 @@ const OPTIONS = {
   alternatives: asCount,
 };
 
-const LOAD = ["onProgress", "signal", "quantization"];
+const LOAD = ["onProgress", "signal", "quantization", "requantize"];
 
 const GENERATE = [
   "task", "numBeams", "maxNewTokens", "minNewTokens", "temperature", "topK", "topP", "seed",

@@ -138,6 +138,8 @@ pub(crate) fn text(folder: &dyn Folder, file: &str, limit: u64) -> Result<Option
 pub(crate) struct Stream<'a> {
     pub source: &'a dyn ReadAt,
     pub at: u64,
+    /// Bytes that may yet be read: what the reader builds of them grows with their number.
+    pub budget: u64,
 }
 
 impl Read for Stream<'_> {
@@ -146,6 +148,10 @@ impl Read for Stream<'_> {
         let count = buffer
             .len()
             .min(usize::try_from(left).unwrap_or(usize::MAX));
+        self.budget = self
+            .budget
+            .checked_sub(count as u64)
+            .ok_or_else(|| io::Error::other("its directory is longer than any checkpoint's"))?;
         self.source.read_at(self.at, &mut buffer[..count])?;
         self.at += count as u64;
         Ok(count)

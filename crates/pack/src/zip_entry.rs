@@ -15,6 +15,9 @@ const HEADER: u64 = 30;
 const SIGNATURE: [u8; 4] = *b"PK\x03\x04";
 const LENGTHS: usize = 26;
 
+/// What may be read to find and understand the directory, which has a hundred bytes or two a tensor.
+const DIRECTORY_LIMIT: u64 = 4 << 20;
+
 /// One file within the zip file.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct ZipEntry {
@@ -58,8 +61,14 @@ impl ZipEntry {
 
 /// Reads the directory.
 pub(crate) fn entries(source: &dyn ReadAt) -> zip::result::ZipResult<HashMap<String, ZipEntry>> {
-    let archive = ZipArchive::new(BufReader::new(Stream { source, at: 0 }))?;
+    let archive = ZipArchive::new(BufReader::new(Stream {
+        source,
+        at: 0,
+        budget: DIRECTORY_LIMIT,
+    }))?;
     let mut entries = HashMap::new();
+    // Entries that share their bytes would make a large model of a small file.
+    let mut unclaimed = source.len();
     for index in 0..archive.len() {
         let entry = archive.by_index_data(index)?;
         let (header, bytes) = (entry.header_start(), entry.size());
@@ -70,7 +79,9 @@ pub(crate) fn entries(source: &dyn ReadAt) -> zip::result::ZipResult<HashMap<Str
         let as_is = entry.compression() == zip::CompressionMethod::Stored
             && !entry.encrypted()
             && entry.compressed_size() == bytes;
-        let stored = as_is && inside;
+        let claimed = unclaimed.checked_sub(bytes);
+        unclaimed = claimed.unwrap_or(0);
+        let stored = as_is && inside && claimed.is_some();
         entries.insert(
             entry.name()?.into_owned(),
             ZipEntry {

@@ -125,6 +125,17 @@ pub enum Reply {
         /// Set where the text was longer than the model reads.
         truncation: Option<Truncation>,
     },
+    /// To `Logits`; the values travel as one `Float32Array` `[positions, vocabulary]` beside the message.
+    Logits {
+        /// BERT: token positions of the masks. BART: positions of what the decoder has read.
+        positions: Vec<usize>,
+        /// BART: the token at each position, as the vocabulary spells it.
+        read: Vec<String>,
+        /// Words in the vocabulary.
+        vocabulary: usize,
+        /// Set where the text, or else the target, was longer than the model reads.
+        truncation: Option<Truncation>,
+    },
     /// To `Generate`.
     Generated {
         /// The whole output.

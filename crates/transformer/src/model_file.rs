@@ -7,6 +7,7 @@ use serde_json::Value;
 use unmask_gguf::{Decoder, Header, Limits, StreamError};
 
 use crate::matrix::MatrixReader;
+use crate::requantize::Requantization;
 use crate::{Error, MatMul, Result, Weights};
 
 /// A task head that the file says it carries.
@@ -185,22 +186,24 @@ impl ModelFile {
 /// the rest, never more than one tensor waits for its end.
 pub struct ModelReader {
     decoder: Decoder,
+    requantization: Option<Requantization>,
     matrices: MatrixReader,
     weights: Weights,
 }
 
 impl Default for ModelReader {
     fn default() -> Self {
-        Self::new(MatMul::default())
+        Self::new(MatMul::default(), None)
     }
 }
 
 impl ModelReader {
-    /// A reader of a model that `matmul` multiplies with.
-    pub fn new(matmul: MatMul) -> Self {
+    /// A reader of a model that `matmul` multiplies with, perhaps at another quantization than the file's.
+    pub fn new(matmul: MatMul, requantization: Option<Requantization>) -> Self {
         Self {
             decoder: Decoder::new(Limits::default()),
-            matrices: MatrixReader::new(matmul),
+            requantization,
+            matrices: MatrixReader::new(matmul, requantization),
             weights: Weights::default(),
         }
     }
@@ -227,7 +230,12 @@ impl ModelReader {
     /// `Integrity` where something is missing.
     pub fn finish(self) -> Result<ModelFile> {
         let header = self.decoder.finish()?;
-        ModelFile::new(&header, self.weights)
+        let mut file = ModelFile::new(&header, self.weights)?;
+        if let Some(requantization) = self.requantization {
+            file.quantization = requantization.name().to_owned();
+            file.bytes = requantization.file_bytes(&header);
+        }
+        Ok(file)
     }
 }
 
@@ -237,8 +245,18 @@ impl From<unmask_gguf::Error> for Error {
     }
 }
 
+/// Configurations have a few kilobytes, or a megabyte where thousands of labels are listed. A byte of JSON can cost a
+/// hundred once it is parsed.
+const JSON_LIMIT: usize = 2 << 20;
+
 fn json<T: for<'de> Deserialize<'de>>(key: &str, text: Option<String>) -> Result<T> {
     let text = text.as_deref().unwrap_or("null");
+    if text.len() > JSON_LIMIT {
+        return Err(Error::integrity(format!(
+            "The file's `{key}` has {} bytes, more than the {JSON_LIMIT} that are accepted.",
+            text.len()
+        )));
+    }
     serde_json::from_str(text).map_err(|error| {
         Error::integrity(format!(
             "The file's `{key}` is not the JSON it should be: {error}."

@@ -1,5 +1,6 @@
 //! Text to tokens and back by the model's own `tokenizer.json`, with places in the reader's text.
 
+use serde::Deserialize;
 use serde_json::Value;
 use tokenizers::processors::PostProcessorWrapper;
 use tokenizers::tokenizer::PostProcessor;
@@ -7,10 +8,13 @@ use tokenizers::{
     AddedToken, TruncationDirection, TruncationParams, TruncationStrategy, truncate_encodings,
 };
 
-use crate::{Error, Result};
+use crate::{Error, Result, charsmap};
 
 /// Longer texts are refused: tokenizing takes some hundred bytes of memory a byte.
 const MAX_TEXT_BYTES: usize = 1 << 20;
+
+/// The largest tokenizers of the field (250,000 pieces) have about 20 MB.
+const MAX_JSON_BYTES: usize = 32 << 20;
 
 /// How people write a mask, whatever the model calls it.
 const MASK: &str = "[MASK]";
@@ -58,6 +62,13 @@ pub struct Encoding {
     pub truncation: Option<Truncation>,
 }
 
+/// What is looked at of a `tokenizer.json` before the library reads it.
+#[derive(Deserialize)]
+struct Parts {
+    #[serde(default)]
+    normalizer: Value,
+}
+
 /// A `tokenizer.json`, except for its truncation and padding: the model's size decides those.
 pub struct Tokenizer {
     /// Without its post-processor, so that cutting happens between the two.
@@ -77,8 +88,14 @@ impl Tokenizer {
         let damaged = |error: tokenizers::Error| {
             Error::integrity(format!("The model's tokenizer.json does not fit: {error}."))
         };
+        if json.len() > MAX_JSON_BYTES {
+            let bytes = json.len();
+            let problem = format!("it has {bytes} bytes, more than {MAX_JSON_BYTES}");
+            return Err(damaged(problem.into()));
+        }
         // The library panics at a decoder that isn't JSON, so that is found out first.
-        serde_json::from_str::<Value>(json).map_err(|error| damaged(error.into()))?;
+        let parts: Parts = serde_json::from_str(json).map_err(|error| damaged(error.into()))?;
+        charsmap::check(&parts.normalizer).map_err(|problem| damaged(problem.into()))?;
         let mut inner = tokenizers::Tokenizer::from_bytes(json).map_err(damaged)?;
         inner.with_truncation(None).map_err(damaged)?;
         inner.with_padding(None);

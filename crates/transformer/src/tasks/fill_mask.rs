@@ -2,7 +2,7 @@
 
 use super::require_text;
 use crate::bert::Bert;
-use crate::{Attending, Error, HeadKind, Result, Truncation};
+use crate::{Attending, Encoding, Error, HeadKind, Result, Truncation};
 
 /// Candidates for one mask where nobody says how many.
 pub const DEFAULT_TOP_K: usize = 5;
@@ -49,6 +49,36 @@ pub fn fill_mask<'a>(
     top_k: Option<usize>,
     attending: impl Into<Attending<'a>>,
 ) -> Result<FilledMasks> {
+    let (encoding, positions) = mask_positions(bert, text)?;
+    let hidden_states = bert.forward(&encoding, attending, None)?;
+    let count = top_k.unwrap_or(DEFAULT_TOP_K);
+    let rows = bert.masked_lm_top_k(&hidden_states, &positions, count)?;
+    let masks = positions.iter().zip(rows).map(|(&position, row)| {
+        let candidates = row.candidates.iter().map(|candidate| {
+            let id = candidate.index as u32;
+            Ok(Candidate {
+                token: bert.tokenizer.id_to_token(id).unwrap_or_default(),
+                id,
+                probability: (candidate.logit - row.log_sum_exp).exp(),
+                text: bert.tokenizer.text_of(id)?,
+            })
+        });
+        Ok(FilledMask {
+            position: position as usize,
+            candidates: candidates.collect::<Result<_>>()?,
+        })
+    });
+    Ok(FilledMasks {
+        masks: masks.collect::<Result<_>>()?,
+        truncation: encoding.truncation,
+    })
+}
+
+/// The tokens of a text, and where its masks are among them.
+///
+/// # Errors
+/// As [`fill_mask`].
+pub(super) fn mask_positions(bert: &Bert, text: &str) -> Result<(Encoding, Vec<u32>)> {
     bert.head(HeadKind::MaskedLm, None)?;
     require_text(text, "The text")?;
     let mask_id = bert.tokenizer.mask_id().ok_or_else(|| {
@@ -75,26 +105,5 @@ pub fn fill_mask<'a>(
             ),
         });
     }
-    let hidden_states = bert.forward(&encoding, attending, None)?;
-    let count = top_k.unwrap_or(DEFAULT_TOP_K);
-    let rows = bert.masked_lm_top_k(&hidden_states, &positions, count)?;
-    let masks = positions.iter().zip(rows).map(|(&position, row)| {
-        let candidates = row.candidates.iter().map(|candidate| {
-            let id = candidate.index as u32;
-            Ok(Candidate {
-                token: bert.tokenizer.id_to_token(id).unwrap_or_default(),
-                id,
-                probability: (candidate.logit - row.log_sum_exp).exp(),
-                text: bert.tokenizer.text_of(id)?,
-            })
-        });
-        Ok(FilledMask {
-            position: position as usize,
-            candidates: candidates.collect::<Result<_>>()?,
-        })
-    });
-    Ok(FilledMasks {
-        masks: masks.collect::<Result<_>>()?,
-        truncation: encoding.truncation,
-    })
+    Ok((encoding, positions))
 }
