@@ -20,6 +20,7 @@ pub(crate) fn check(normalizer: &Value) -> Result<(), &'static str> {
     }
     match normalizer["precompiled_charsmap"].as_str() {
         Some(table) => check_table(table),
+        None if normalizer["type"] == "Precompiled" => Err("it lacks its table of normalizations"),
         None => Ok(()),
     }
 }
@@ -126,7 +127,11 @@ mod tests {
         let promise = STANDARD.encode([0xff, 0xff, 0xff, 0xff, 0]);
         assert!(check_table(&promise).is_err());
         assert!(check_table("#").is_err());
-        let nested = serde_json::json!({ "normalizers": [{ "precompiled_charsmap": "AAAA" }] });
-        assert!(check(&nested).is_err());
+        for table in [serde_json::json!("AAAA"), serde_json::json!(7)] {
+            let precompiled =
+                serde_json::json!({ "type": "Precompiled", "precompiled_charsmap": table });
+            let nested = serde_json::json!({ "normalizers": [precompiled] });
+            assert!(check(&nested).is_err());
+        }
     }
 }
