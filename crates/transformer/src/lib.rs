@@ -9,7 +9,6 @@ mod attention;
 pub mod bart;
 pub mod bert;
 mod capture;
-mod charsmap;
 mod compute;
 mod error;
 pub mod generation;

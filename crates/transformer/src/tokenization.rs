@@ -1,9 +1,5 @@
 //! Text to tokens and back by the model's own `tokenizer.json`, with places in the reader's text.
 
-use std::fmt;
-
-use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use tokenizers::processors::PostProcessorWrapper;
 use tokenizers::tokenizer::PostProcessor;
@@ -11,7 +7,10 @@ use tokenizers::{
     AddedToken, TruncationDirection, TruncationParams, TruncationStrategy, truncate_encodings,
 };
 
-use crate::{Error, Result, charsmap};
+use crate::{Error, Result};
+
+mod charsmap;
+mod suspicion;
 
 /// Longer texts are refused: tokenizing takes some hundred bytes of memory a byte.
 const MAX_TEXT_BYTES: usize = 1 << 20;
@@ -65,73 +64,6 @@ pub struct Encoding {
     pub truncation: Option<Truncation>,
 }
 
-/// What is looked at of a `tokenizer.json` before the library reads it, which panics at some of what it may hold.
-#[derive(Deserialize)]
-struct Parts {
-    #[serde(default)]
-    normalizer: Value,
-    /// The library panics where this is no JSON.
-    #[serde(default, rename = "decoder")]
-    _decoder: Value,
-    #[serde(default)]
-    added_tokens: Vec<AddedId>,
-    #[serde(default)]
-    model: ModelPart,
-}
-
-#[derive(Deserialize)]
-struct AddedId {
-    id: u32,
-}
-
-#[derive(Default, Deserialize)]
-struct ModelPart {
-    #[serde(default)]
-    vocab: LargestId,
-}
-
-/// The largest number in a vocabulary that numbers its pieces itself.
-#[derive(Default)]
-struct LargestId(u64);
-
-impl<'de> Deserialize<'de> for LargestId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Vocabulary;
-        impl<'de> Visitor<'de> for Vocabulary {
-            type Value = LargestId;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a vocabulary")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<LargestId, A::Error> {
-                let mut largest = 0;
-                while let Some((IgnoredAny, id)) = map.next_entry::<_, Value>()? {
-                    largest = largest.max(id.as_u64().unwrap_or(0));
-                }
-                Ok(LargestId(largest))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut pieces: A) -> Result<LargestId, A::Error> {
-                while let Some(IgnoredAny) = pieces.next_element()? {}
-                Ok(LargestId(0))
-            }
-        }
-        deserializer.deserialize_any(Vocabulary)
-    }
-}
-
-impl Parts {
-    fn check(&self) -> Result<(), &'static str> {
-        // The library counts on from the highest.
-        let added = self.added_tokens.iter().map(|token| token.id.into());
-        if added.fold(self.model.vocab.0, u64::max) > i32::MAX as u64 {
-            return Err("it numbers a token beyond all measure");
-        }
-        charsmap::check(&self.normalizer)
-    }
-}
-
 /// A `tokenizer.json`, except for its truncation and padding: the model's size decides those.
 pub struct Tokenizer {
     /// Without its post-processor, so that cutting happens between the two.
@@ -156,8 +88,7 @@ impl Tokenizer {
             let problem = format!("it has {bytes} bytes, more than {MAX_JSON_BYTES}");
             return Err(damaged(problem.into()));
         }
-        let parts: Parts = serde_json::from_str(json).map_err(|error| damaged(error.into()))?;
-        parts.check().map_err(|problem| damaged(problem.into()))?;
+        suspicion::check(json).map_err(damaged)?;
         let mut inner = tokenizers::Tokenizer::from_bytes(json).map_err(damaged)?;
         inner.with_truncation(None).map_err(damaged)?;
         inner.with_padding(None);

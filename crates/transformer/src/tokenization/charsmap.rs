@@ -14,7 +14,7 @@ use serde_json::Value;
 ///
 /// # Errors
 /// What is wrong with it.
-pub(crate) fn check(normalizer: &Value) -> Result<(), &'static str> {
+pub(super) fn check(normalizer: &Value) -> Result<(), &'static str> {
     if let Some(normalizers) = normalizer["normalizers"].as_array() {
         return normalizers.iter().try_for_each(check);
     }
