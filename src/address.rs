@@ -90,6 +90,7 @@ fn view(page: Page) -> View {
         padding: page.display.padding.get(),
         threshold: unlike(page.display.threshold.get(), Page::THRESHOLD),
         model: page.wanted.get(),
+        reader: page.reader.get(),
         task: page.task.get(),
         beams: unlike(page.beams.get(), Page::BEAMS),
         decoding: page.decoding.get(),
@@ -134,5 +135,7 @@ fn restore(page: Page) {
     page.decoding.put(view.decoding);
     page.spoken.put(view.word);
     page.wanted.put(view.model);
+    page.reader.put(view.reader);
+    page.choose_reader();
     page.choose_writer();
 }

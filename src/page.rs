@@ -3,14 +3,16 @@
 use unmask_protocol::{FilledMask, GenerateOptions};
 use web_sys::AbortSignal;
 
-use crate::engine::{self, Read, Recording};
+use crate::engine::{self, Model, Read, Recording};
 use crate::latest::{Latest, spawn};
+use crate::library;
 use crate::slot::{Slot, Status};
 use crate::state::attention::{Attention, Attentions, Head};
 use crate::state::catalogue::Catalogue;
 use crate::state::decoding::Decoding;
 use crate::state::draft::Stage;
 use crate::state::grid::Grid;
+use crate::state::library::{STORED, Shelf};
 use crate::state::links::{Place, Pointer};
 use crate::state::ramp::Scheme;
 use crate::state::sentence::Sentence;
@@ -18,6 +20,8 @@ use crate::state::shapes::Sight;
 use crate::var::{Derived, Var, effect};
 use crate::writing::Writing;
 
+/// The site's own BERT.
+const BERT: &str = "bert";
 /// Candidates shown for a mask.
 const TOP_K: usize = 5;
 /// The task that takes a question and a passage: the page asks it beside BERT's answer.
@@ -137,6 +141,10 @@ pub struct Page {
     pub scheme: Var<Scheme>,
     /// The BART that the reader, or a link, asks for.
     pub wanted: Var<Option<String>>,
+    /// The BERT that the reader, or a link, asks for: one that is kept on this machine.
+    pub reader: Var<Option<String>>,
+    /// What is kept on this machine.
+    pub shelf: Var<Shelf>,
     /// Whether the reader has done anything yet.
     pub touched: Var<bool>,
     /// Names in the address that say nothing to this page.
@@ -161,13 +169,14 @@ impl Page {
     /// The page as it opens, with every question wired to what it depends on.
     pub fn new() -> Self {
         let sentence = Var::new(Self::opening());
-        let bert = Slot::new("bert");
+        let bert = Slot::new(BERT);
         let bart = Slot::new("bart-g2p");
         let sight = Var::new(Sight::default());
         let writing = Writing::new();
         let fills = Latest::new(move || {
             let text = sentence.with(Sentence::masked_if_any)?;
-            let (model, sight) = (bert.model()?, sight.get());
+            let model = bert.model().filter(Model::fills)?;
+            let sight = sight.get();
             Some(async move |signal: Option<AbortSignal>| {
                 let mask = model.mask(&sight, &text, signal.clone()).await?;
                 model.fill_mask(&text, TOP_K, mask.as_ref(), signal).await
@@ -175,7 +184,10 @@ impl Page {
         });
         let reference = Latest::new(move || {
             let text = sentence.with(Sentence::masked_if_any)?;
-            let model = bert.model().filter(|_| !sight.with(Sight::as_trained))?;
+            let model = bert.model().filter(Model::fills)?;
+            if sight.with(Sight::as_trained) {
+                return None;
+            }
             Some(async move |signal| model.fill_mask(&text, 1, None, signal).await)
         });
         let bert_attention = Latest::new(move || {
@@ -229,6 +241,8 @@ impl Page {
             painting: Var::new(false),
             scheme: Var::new(Scheme::default()),
             wanted: Var::new(None),
+            reader: Var::new(None),
+            shelf: Var::new(Shelf::default()),
             touched: Var::new(false),
             misread: Var::new(Vec::new()),
         };
@@ -243,11 +257,22 @@ impl Page {
             // Without a catalogue the models' own errors say what is wrong; only the sizes stay unknown.
             if let Ok(catalogue) = engine::catalogue().await {
                 self.catalogue.set(catalogue);
-                self.choose_writer();
             }
+            // Only who asks for a model of their own waits until it is known what is kept.
+            let own = [self.wanted, self.reader].iter().any(|wanted| {
+                wanted.peek(|name| name.as_ref().is_some_and(|name| name.starts_with(STORED)))
+            });
+            if own {
+                self.renew_shelf().await;
+            }
+            self.choose_reader();
+            self.choose_writer();
             if at_once {
                 self.bert.load();
                 self.bart.load();
+            }
+            if !own {
+                self.renew_shelf().await;
             }
         });
         spawn(async move {
@@ -256,24 +281,32 @@ impl Page {
         });
     }
 
-    /// Takes the BART that is asked for, where this site has it, or else the site's first. It is loaded where the one
-    /// before it was.
+    /// Finds out what is kept on this machine. Where that cannot be told, nothing is.
+    pub async fn renew_shelf(self) {
+        let shelf = library::kept().await.unwrap_or_default();
+        self.shelf.put(shelf);
+    }
+
+    /// Takes the BART that is asked for, where this site or this machine has it, or else the site's first. It is loaded where
+    /// the one before it was.
     pub fn choose_writer(self) {
         let writers = self.catalogue.peek(|catalogue| catalogue.writers());
-        let wanted = self.wanted.now().filter(|name| writers.contains(name));
+        let wanted = self.wanted.now();
+        let wanted = wanted.filter(|name| writers.contains(name) || self.keeps(name));
         let Some(name) = wanted.or_else(|| writers.into_iter().next()) else {
             return;
         };
-        if self.bart.name.now() != name {
-            self.bart.name.set(name);
-            if !self
-                .bart
-                .status
-                .peek(|status| matches!(status, Status::Asleep))
-            {
-                self.bart.load();
-            }
-        }
+        change(self.bart, name);
+    }
+
+    /// Takes the BERT that is asked for, where this machine keeps it, or else the site's own.
+    pub fn choose_reader(self) {
+        let wanted = self.reader.now().filter(|name| self.keeps(name));
+        change(self.bert, wanted.unwrap_or_else(|| BERT.to_owned()));
+    }
+
+    fn keeps(self, name: &str) -> bool {
+        self.shelf.peek(|shelf| shelf.model(name).is_some())
     }
 
     /// Reads one attention of what the models answered last (tracked).
@@ -422,5 +455,16 @@ impl Page {
             }
             _ => self.writing.clear(),
         });
+    }
+}
+
+/// Puts another model into a place; it is loaded where the one before it was.
+fn change(slot: Slot, name: String) {
+    if slot.name.now() == name {
+        return;
+    }
+    slot.name.set(name);
+    if !slot.status.peek(|status| matches!(status, Status::Asleep)) {
+        slot.load();
     }
 }

@@ -10,8 +10,10 @@ use super::bart_panel::bart_panel;
 use super::bert_panel::bert_panel;
 use super::differences::differences;
 use super::heads::heads;
+use super::library::library;
 use super::mask_panel::mask_panel;
 use super::noise_lab::noise_lab;
+use super::quantizations::quantizations;
 use super::sentence_field::sentence_field;
 use crate::address;
 use crate::dom::{El, el};
@@ -54,6 +56,8 @@ pub fn app(root: &HtmlElement) {
         attention_panel(page),
         noise_lab(page),
         heads(page),
+        quantizations(page),
+        library(page),
     ] {
         root.append(section);
     }

@@ -29,10 +29,10 @@ pub fn stages(page: Page) -> El {
         page.attention(part, |attention| {
             attention.scores(lens.layer.get(), lens.head.get())
         })
-        .unwrap_or_else(|| (empty(), 0.0, 0.0))
+        .unwrap_or_default()
     });
     let scores = Derived::new(move || scored.get().0);
-    let weights = Derived::new(move || page.grid(page.part.get()).unwrap_or_else(empty));
+    let weights = Derived::new(move || page.grid(page.part.get()).unwrap_or_default());
     let mask = Derived::new(move || Grid {
         weights: None,
         ..weights.get()
@@ -129,15 +129,6 @@ pub fn stages(page: Page) -> El {
 
 fn linear(value: f32) -> f32 {
     value
-}
-
-fn empty() -> Grid {
-    Grid {
-        rows: Vec::new(),
-        columns: Vec::new(),
-        allowed: Vec::new(),
-        weights: None,
-    }
 }
 
 /// A score with one decimal.
