@@ -18,7 +18,7 @@ use crate::plan::{fingerprint, plan};
 use crate::tape::Tape;
 
 /// Bytes of the download between two notes: what a closed tab loses at most.
-const STEP: u64 = 16 << 20;
+const STEP: u64 = 4 << 20;
 
 /// Bytes that are read again at once.
 const CHUNK: u64 = 1 << 20;

@@ -45,15 +45,11 @@ pub fn read(data: &JsValue) -> Result<Message, (u32, Failure)> {
     }
 }
 
-fn chosen(file: JsValue) -> Option<ChosenFile> {
-    let file: File = file.dyn_into().ok()?;
-    let path = property(&file, "webkitRelativePath");
-    let path = path.dyn_ref::<JsString>().map(String::from);
+fn chosen(entry: JsValue) -> Option<ChosenFile> {
+    let path = property(&entry, "path");
     Some(ChosenFile {
-        path: path
-            .filter(|path| !path.is_empty())
-            .unwrap_or_else(|| file.name()),
-        file,
+        path: path.dyn_ref::<JsString>().map(String::from)?,
+        file: property(&entry, "file").dyn_into().ok()?,
     })
 }
 

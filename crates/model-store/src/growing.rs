@@ -7,7 +7,7 @@ use crate::storage::{Store, Writer};
 use crate::{Error, timer};
 
 /// Bytes between two notes: what a closed tab loses at most.
-const STEP: u64 = 8 << 20;
+const STEP: u64 = 4 << 20;
 
 /// Bytes that are read again at once.
 const CHUNK: usize = 1 << 20;

@@ -1,7 +1,7 @@
 //! How long to wait before a connection is tried again, and when to give up.
 
 /// Growing waits in milliseconds. Together they outlast a change of the network, and no reader's patience.
-const WAITS: [u32; 5] = [250, 1_000, 2_000, 4_000, 8_000];
+const WAITS: [u32; 4] = [250, 1_000, 2_000, 4_000];
 
 /// The longest that a server may ask for, in seconds: who wants more is busy for longer than anybody waits.
 const LONGEST_ASKED: u32 = 300;

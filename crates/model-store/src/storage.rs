@@ -195,9 +195,14 @@ impl Store {
     }
 
     async fn read_json<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
-        let file = self.file(name).await?;
-        let text = JsFuture::from(file.text()).await.ok()?.as_string()?;
-        serde_json::from_str(&text).ok()
+        // Another tab may replace it between the two steps; then the next look finds the new one.
+        for _ in 0..TRIES {
+            let file = self.file(name).await?;
+            if let Ok(text) = JsFuture::from(file.text()).await {
+                return serde_json::from_str(&text.as_string()?).ok();
+            }
+        }
+        None
     }
 
     /// Replaces a record at once: a reader finds the old one or the new one.
