@@ -321,7 +321,7 @@ class Peer {
         break;
       }
       case "progress":
-        asked?.onProgress?.(progress);
+        asked?.onProgress?.(present(progress));
         break;
       case "step":
         asked?.onStep?.(step);
@@ -406,8 +406,7 @@ class Importer extends Peer {
 /** Fetches, quantizes and keeps a model. */
 async function importModel({ files, ...source }, { quantization, onProgress, signal }) {
   const request = { kind: "import", source, quantization };
-  const progress = onProgress && ((progress) => onProgress(present(progress)));
-  const { model, importerMemory } = await Importer.start().ask(request, { onProgress: progress, signal, files });
+  const { model, importerMemory } = await Importer.start().ask(request, { onProgress, signal, files });
   return { ...present(model), importerMemory };
 }
 

@@ -358,3 +358,42 @@ importTest("models that are gated, private or not there say what to do", { expec
   }
   assert.deepEqual(hub.requests.filter(({ method }) => method === "OPTIONS"), [], "no request needed leave");
 });
+
+importTest("a model of the catalogue in parts comes through cuts, outlives its tab, and is verified whole", { expected: CUT }, async ({ page, context, hub, url, reopen }) => {
+  const catalogue = await (await fetch(`${url}models/models.json`)).json();
+  const entry = catalogue.models.find(({ name }) => name === "bart-g2p");
+  const bytes = Buffer.from(await (await fetch(`${url}models/${entry.file}`)).arrayBuffer());
+  const third = Math.ceil(bytes.length / 3);
+  const parts = [0, 1, 2].map((i) => bytes.subarray(i * third, (i + 1) * third));
+  const names = parts.map((_, i) => `model.${i + 1}.gguf`);
+  hub.add("parts", Object.fromEntries(names.map((name, i) => [name, parts[i]])));
+  const listed = parts.map((part, i) => ({ file: `${hub.storage}/folder/parts/${names[i]}`, bytes: part.length, sha256: "of no use here" }));
+  const models = [{ ...entry, file: "not-there.gguf", parts: listed }];
+  await context.route("**/models.json", (route) => route.fulfill({ json: { models } }));
+
+  let cuts = [third - 1, 1000, third / 2].map(Math.floor);
+  hub.fault = ({ file }) => {
+    if (file === names[2]) return { hold: 1000, until: new Promise(() => {}) };
+    return cuts.length > 0 ? { cut: cuts.shift() } : undefined;
+  };
+  const load = (page) => page.evaluate(async () => (await (await Unmask.load("bart-g2p", { onProgress: tell })).complete("word")).text);
+  const stopped = page.evaluate(async (place) => {
+    const abort = new AbortController();
+    const onProgress = ({ loaded }) => loaded > place && abort.abort();
+    return failure(Unmask.load("bart-g2p", { onProgress, signal: abort.signal }));
+  }, 2 * third - 1000);
+  assert.equal((await stopped).code, "aborted");
+  await page.close();
+  hub.fault = undefined;
+  hub.requests.length = 0;
+  const again = await reopen();
+  assert.match(await load(again), /\S/);
+  assert.ok(!hub.requests.some(({ path, from }) => path.endsWith(names[0]) && from === 0), "the first part was there");
+  hub.requests.length = 0;
+  await again.close();
+  const last = await reopen();
+  assert.match(await load(last), /\S/);
+  assert.deepEqual(hub.requests, [], "the copy was there");
+  const { models: kept } = await last.evaluate(() => Unmask.stored());
+  assert.deepEqual(kept.map(({ id, origin }) => [id, origin]), [[entry.sha256, "catalogue"]]);
+});
