@@ -465,10 +465,13 @@ fn progress(message: &Reader) -> Result<Progress, Misread> {
         phase: match message.text("phase")?.as_str() {
             "cache" => Phase::Cache,
             "file" => Phase::File,
+            "waiting" => Phase::Waiting,
+            "verify" => Phase::Verify,
             _ => Phase::Download,
         },
         loaded: message.number("loaded")? as u64,
         total: message.number("total").ok().map(|total| total as u64),
+        seconds_left: message.number("secondsLeft").ok().map(|seconds| seconds as u32),
     })
 }
 

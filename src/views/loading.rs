@@ -40,6 +40,7 @@ fn bar(progress: Option<&Progress>, label: &str, size: Option<u64>) -> El {
     let total = progress.and_then(|progress| progress.total).or(size);
     let verb = match progress.map(|progress| progress.phase) {
         Some(Phase::Cache) => "Reading",
+        Some(Phase::Waiting) => "Waiting for",
         _ => "Fetching",
     };
     let words = match total {

@@ -206,6 +206,11 @@ pub enum Source {
         /// The address.
         url: String,
     },
+    /// A file that the browser keeps.
+    Stored {
+        /// Its name in the store.
+        id: String,
+    },
     /// The bytes of one GGUF file that the reader chose; they travel beside the message as a `Blob`.
     File {
         /// Its name, for messages.

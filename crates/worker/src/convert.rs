@@ -27,9 +27,12 @@ pub fn progress(progress: store::Progress) -> protocol::Progress {
             store::Phase::Download => protocol::Phase::Download,
             store::Phase::Cache => protocol::Phase::Cache,
             store::Phase::File => protocol::Phase::File,
+            store::Phase::Verify => protocol::Phase::Verify,
+            store::Phase::Waiting => protocol::Phase::Waiting,
         },
         loaded: progress.loaded,
         total: progress.total,
+        seconds_left: progress.seconds_left,
     }
 }
 

@@ -165,6 +165,14 @@ impl Engine {
                 let file = store::load_entry::<Reader>(&entry, &report, signal).await?;
                 (file, Some(entry.sha256))
             }
+            Source::Stored { id } => {
+                let digest = store::digest_of_stored(id).await?;
+                if let Some(model) = self.loaded(digest) {
+                    return Ok(model);
+                }
+                let file = store::load_stored::<Reader>(id, &report, signal).await?;
+                (file, Some(digest))
+            }
             Source::Url { url } => (store::load_url::<Reader>(url, &report, signal).await?, None),
             Source::File { name } => {
                 let file = file.ok_or_else(|| {
