@@ -82,7 +82,43 @@ export async function describe(source, options) {
 /** Brings a checkpoint in; onProgress gets { phase, loaded, total, secondsLeft }. */
 export async function bring(source, options, onProgress) {
   const { Unmask } = await client();
-  return Unmask.import(source, { ...options, onProgress });
+  const model = await Unmask.import(source, { ...options, onProgress });
+  remember();
+  return model;
+}
+
+/** Forgets what has come of one. */
+export async function discard(source, quantization) {
+  const { Unmask } = await client();
+  return Unmask.import(source, { quantization, discard: true });
+}
+
+// That there is something of the reader's own to look up: the importer is not started for those who have nothing.
+const BROUGHT = "unmask-brought";
+
+function remember() {
+  try {
+    localStorage.setItem(BROUGHT, "yes");
+  } catch {} // a page without storage keeps nothing anyway
+}
+
+/** Whether the reader has ever brought a model. */
+export function hasBrought() {
+  try {
+    return localStorage.getItem(BROUGHT) !== null;
+  } catch {
+    return false;
+  }
+}
+
+/** Calls act once, when the element comes into view. */
+export function whenSeen(element, act) {
+  const observer = new IntersectionObserver((entries) => {
+    if (!entries.some((entry) => entry.isIntersecting)) return;
+    observer.disconnect();
+    act();
+  });
+  observer.observe(element);
 }
 
 /** What is kept. */

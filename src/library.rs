@@ -20,6 +20,16 @@ extern "C" {
         on_progress: &Closure<dyn FnMut(JsValue)>,
     ) -> Result<JsValue, JsValue>;
 
+    #[wasm_bindgen(js_name = discard, catch)]
+    async fn js_discard(source: &JsValue, quantization: &str) -> Result<JsValue, JsValue>;
+
+    /// Whether the reader has ever brought a model.
+    #[wasm_bindgen(js_name = hasBrought)]
+    pub fn has_brought() -> bool;
+
+    #[wasm_bindgen(js_name = whenSeen)]
+    fn js_when_seen(element: &web_sys::Element, act: &JsValue);
+
     #[wasm_bindgen(js_name = kept, catch)]
     async fn js_kept() -> Result<JsValue, JsValue>;
 
@@ -119,6 +129,17 @@ pub async fn bring(
     });
     let model = js_bring(&source.value, &options.done(), &on_progress).await;
     understood(kept_model(&Reader(model.map_err(failure)?)))
+}
+
+/// Forgets what has come of one.
+pub async fn discard(source: &Source, quantization: &str) -> Outcome<()> {
+    let discarded = js_discard(&source.value, quantization).await;
+    discarded.map(drop).map_err(failure)
+}
+
+/// Acts once, when the element comes into view.
+pub fn when_seen(element: &web_sys::Element, act: impl FnOnce() + 'static) {
+    js_when_seen(element, &Closure::once_into_js(act));
 }
 
 /// What is kept.

@@ -271,7 +271,7 @@ impl Page {
                 self.bert.load();
                 self.bart.load();
             }
-            if !own {
+            if !own && library::has_brought() {
                 self.renew_shelf().await;
             }
         });
@@ -303,6 +303,18 @@ impl Page {
     pub fn choose_reader(self) {
         let wanted = self.reader.now().filter(|name| self.keeps(name));
         change(self.bert, wanted.unwrap_or_else(|| BERT.to_owned()));
+    }
+
+    /// Puts the page's own models back in the place of those that are kept no more.
+    pub fn let_go(self) {
+        for wanted in [self.reader, self.wanted] {
+            let gone = |name: &String| name.starts_with(STORED) && !self.keeps(name);
+            if wanted.peek(|name| name.as_ref().is_some_and(gone)) {
+                wanted.set(None);
+            }
+        }
+        self.choose_reader();
+        self.choose_writer();
     }
 
     fn keeps(self, name: &str) -> bool {

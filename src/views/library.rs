@@ -173,23 +173,16 @@ impl Desk {
     fn cancel(self) {
         let (turn, _) = self.next_turn();
         self.stage.set(Stage::Described);
-        let (source, quantization) = (self.source.now(), self.quantization());
+        let (Some(source), Some(quantization)) = (self.source.now(), self.quantization()) else {
+            return;
+        };
         spawn(async move {
+            if let Err(error) = library::discard(&source, &quantization).await
+                && self.turn.now() == turn
+            {
+                self.error.set(Some(error));
+            }
             self.page.renew_shelf().await;
-            let begun = self.page.shelf.peek(|shelf| {
-                let of_this = shelf.partial.iter().find(|partial| {
-                    let name = source.as_ref().map(|source| source.name.as_str());
-                    name == Some(&partial.source)
-                        && quantization.as_ref() == Some(&partial.quantization)
-                });
-                of_this.map(|partial| partial.id.clone())
-            });
-            if let Some(id) = begun {
-                self.forget(id).await;
-            }
-            if self.turn.now() == turn {
-                self.stage.set(Stage::Described);
-            }
         });
     }
 
@@ -199,6 +192,7 @@ impl Desk {
             self.error.set(Some(error));
         }
         self.page.renew_shelf().await;
+        self.page.let_go();
     }
 
     /// Takes everything off the desk.
@@ -226,7 +220,11 @@ pub fn library(page: Page) -> El {
             }
         });
     });
-    el("section")
+    let section = el("section");
+    library::when_seen(&section.node(), move || {
+        spawn(page.renew_shelf());
+    });
+    section
         .class("library")
         .attr("id", "library")
         .attr("aria-labelledby", "library-title")

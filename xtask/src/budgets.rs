@@ -77,7 +77,11 @@ fn parts(site: &Path, engine: &str) -> Result<Vec<Part>> {
             Some(FIRST_PAINT),
         ),
         part("engine, scripts of its worker", files_in(&folder)?, None),
-        part("importer", walk(&folder.join(IMPORTER))?, Some(IMPORTER_BYTES)),
+        part(
+            "importer",
+            walk(&folder.join(IMPORTER))?,
+            Some(IMPORTER_BYTES),
+        ),
     ];
     let kept = Kept::of(site, engine)?;
     for (name, files) in &kept.artifacts {

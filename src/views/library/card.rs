@@ -106,11 +106,12 @@ fn choices(desk: Desk, choices: &[Choice]) -> El {
         if let Some(why) = choice.why.as_ref().filter(|_| !choice.fits) {
             words = format!("{words}. It does not fit: {why}");
         }
-        lines.append(el("label").children([
-            input,
-            el("b").text(&choice.quantization),
-            el("span").text(&words),
-        ]));
+        lines.append(
+            el("label")
+                .children([input, el("b").text(&choice.quantization)])
+                .text(" ")
+                .child(el("span").text(&words)),
+        );
     }
     lines
 }
