@@ -48,18 +48,9 @@ pub static FIELDS: [Field; 19] = [
     ),
     field("instead", "page"),
     field("instead-written", "z"),
-    field(
-        "schooled",
-        "The king ruled the country for ten years.",
-    ),
-    field(
-        "here",
-        "He swam to the bank of the river.",
-    ),
-    field(
-        "there",
-        "He took the money to the bank.",
-    ),
+    field("schooled", "The king ruled the country for ten years."),
+    field("here", "He swam to the bank of the river."),
+    field("there", "He took the money to the bank."),
     field(
         "elsewhere",
         "Trees grow on the north bank of the river.\n\

@@ -42,6 +42,9 @@ const ARTIFACTS: &[Artifact] = &[
     },
 ];
 
+/// The folder of the importer beside `importer.js`.
+pub const IMPORTER: &str = "importer";
+
 /// `cargo xtask build`.
 ///
 /// # Errors
@@ -179,8 +182,33 @@ fn build_engine(wasm_bindgen: &Path, names: Names) -> Result<String> {
         )?;
     }
     copy_folder(&root().join("crates/worker/js"), &staging)?;
+    build_importer(wasm_bindgen, &target, &staging)?;
     let hash = content_hash(&staging)?;
     fs::rename(&staging, dist().join("engine").join(&hash))
         .context("naming the engine's folder")?;
     Ok(hash)
+}
+
+/// Writes the importer beside the engine. It waits for bytes more than it computes, so that one build for every
+/// browser serves.
+fn build_importer(wasm_bindgen: &Path, target: &Path, staging: &Path) -> Result<()> {
+    say("Building the importer");
+    run_command(cargo("build").args([
+        "--package=unmask-importer",
+        "--lib",
+        "--release",
+        "--target",
+        WASM_TARGET,
+    ]))?;
+    run_command(
+        Command::new(wasm_bindgen.join("wasm-bindgen"))
+            .args(["--target=web", "--no-typescript", "--out-dir"])
+            .arg(staging.join(IMPORTER))
+            .arg(
+                target
+                    .join(WASM_TARGET)
+                    .join("release/unmask_importer.wasm"),
+            ),
+    )?;
+    copy_folder(&root().join("crates/importer/js"), staging)
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use unmask_gguf::{Decoder, Header, Limits, StreamError};
 
 use crate::matrix::MatrixReader;
+use crate::requantize::Requantization;
 use crate::{Error, MatMul, Result, Tokenizer, Weights};
 
 /// A task head that the file says it carries.
@@ -213,23 +214,25 @@ pub struct ModelReader {
     /// Made as soon as the header is there: what their JSON takes while it is read, several times its length, is free again
     /// for the weights.
     tokenizers: Option<Tokenizers>,
+    requantization: Option<Requantization>,
     matrices: MatrixReader,
     weights: Weights,
 }
 
 impl Default for ModelReader {
     fn default() -> Self {
-        Self::new(MatMul::default())
+        Self::new(MatMul::default(), None)
     }
 }
 
 impl ModelReader {
-    /// A reader of a model that `matmul` multiplies with.
-    pub fn new(matmul: MatMul) -> Self {
+    /// A reader of a model that `matmul` multiplies with, perhaps at another quantization than the file's.
+    pub fn new(matmul: MatMul, requantization: Option<Requantization>) -> Self {
         Self {
             decoder: Decoder::new(Limits::default()),
             tokenizers: None,
-            matrices: MatrixReader::new(matmul),
+            requantization,
+            matrices: MatrixReader::new(matmul, requantization),
             weights: Weights::default(),
         }
     }
@@ -263,7 +266,12 @@ impl ModelReader {
         let tokenizers = self
             .tokenizers
             .ok_or_else(|| Error::integrity("The file ended before its header did."))?;
-        ModelFile::new(&header, tokenizers, self.weights)
+        let mut file = ModelFile::new(&header, tokenizers, self.weights)?;
+        if let Some(requantization) = self.requantization {
+            file.quantization = requantization.name().to_owned();
+            file.bytes = requantization.file_bytes(&header);
+        }
+        Ok(file)
     }
 }
 
@@ -273,8 +281,18 @@ impl From<unmask_gguf::Error> for Error {
     }
 }
 
+/// Configurations have a few kilobytes, or a megabyte where thousands of labels are listed. A byte of JSON can cost a
+/// hundred once it is parsed.
+const JSON_LIMIT: usize = 2 << 20;
+
 fn json<T: for<'de> Deserialize<'de>>(key: &str, text: Option<String>) -> Result<T> {
     let text = text.as_deref().unwrap_or("null");
+    if text.len() > JSON_LIMIT {
+        return Err(Error::integrity(format!(
+            "The file's `{key}` has {} bytes, more than the {JSON_LIMIT} that are accepted.",
+            text.len()
+        )));
+    }
     serde_json::from_str(text).map_err(|error| {
         Error::integrity(format!(
             "The file's `{key}` is not the JSON it should be: {error}."
