@@ -96,6 +96,7 @@ pub fn view(page: Page) -> View {
         padding: page.display.padding.get(),
         threshold: unlike(page.display.threshold.get(), Page::THRESHOLD),
         model: page.wanted.get(),
+        reader: page.reader.get(),
         task: page.task.get(),
         beams: unlike(page.beams.get(), Page::BEAMS),
         decoding: page.decoding.get(),
@@ -185,5 +186,7 @@ pub fn show(page: Page, view: View) {
     page.occluded.put(view.occluded);
     page.open.put(view.open);
     page.wanted.put(view.model);
+    page.reader.put(view.reader);
+    page.choose_reader();
     page.choose_writer();
 }

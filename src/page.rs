@@ -5,6 +5,7 @@ use web_sys::AbortSignal;
 
 use crate::engine::{self, Model, Read, Recording};
 use crate::latest::{Latest, spawn};
+use crate::library;
 use crate::slot::{Slot, Status};
 use crate::state::ablation::{Off, heads_off, off_in};
 use crate::state::attention::{Attention, Attentions, Head};
@@ -14,6 +15,7 @@ use crate::state::draft::{Draft, Stage};
 use crate::state::fields::{Choice, FIELDS, Texts};
 use crate::state::grid::Grid;
 use crate::state::history::History;
+use crate::state::library::{STORED, Shelf};
 use crate::state::links::{Place, Pointer};
 use crate::state::noise::Settings;
 use crate::state::ramp::Scheme;
@@ -23,6 +25,8 @@ use crate::state::view::View;
 use crate::var::{Derived, Var, effect};
 use crate::writing::Writing;
 
+/// The site's own BERT.
+const BERT: &str = "bert";
 /// Candidates shown for a mask.
 const TOP_K: usize = 5;
 /// The task that takes a question and a passage: the page asks it beside BERT's answer.
@@ -156,6 +160,10 @@ pub struct Page {
     pub scheme: Var<Scheme>,
     /// The BART that the reader, or a link, asks for.
     pub wanted: Var<Option<String>>,
+    /// The BERT that the reader, or a link, asks for: one that is kept on this machine.
+    pub reader: Var<Option<String>>,
+    /// What is kept on this machine.
+    pub shelf: Var<Shelf>,
     /// Whether the reader has done anything yet.
     pub touched: Var<bool>,
     /// Names in the address that say nothing to this page.
@@ -227,7 +235,7 @@ impl Page {
     /// The page as it opens, with every question wired to what it depends on.
     pub fn new() -> Self {
         let sentence = Var::new(Self::opening());
-        let bert = Slot::new("bert");
+        let bert = Slot::new(BERT);
         let bart = Slot::new("bart-g2p");
         let sight = Var::new(Sight::default());
         let writing = Writing::new();
@@ -247,7 +255,8 @@ impl Page {
         });
         let fills = Latest::new(move || {
             let text = sentence.with(Sentence::masked_if_any)?;
-            let (model, sight) = (able(bert, bert_off)?, sight.get());
+            let model = able(bert, bert_off).filter(Model::fills)?;
+            let sight = sight.get();
             Some(async move |signal: Option<AbortSignal>| {
                 let mask = model.mask(&sight, &text, signal.clone()).await?;
                 model.fill_mask(&text, TOP_K, mask.as_ref(), signal).await
@@ -255,7 +264,10 @@ impl Page {
         });
         let reference = Latest::new(move || {
             let text = sentence.with(Sentence::masked_if_any)?;
-            let model = able(bert, bert_off).filter(|_| !sight.with(Sight::as_trained))?;
+            let model = able(bert, bert_off).filter(Model::fills)?;
+            if sight.with(Sight::as_trained) {
+                return None;
+            }
             Some(async move |signal| model.fill_mask(&text, 1, None, signal).await)
         });
         let unread = Latest::new(move || {
@@ -315,6 +327,8 @@ impl Page {
             painting: Var::new(false),
             scheme: Var::new(Scheme::default()),
             wanted: Var::new(None),
+            reader: Var::new(None),
+            shelf: Var::new(Shelf::default()),
             touched: Var::new(false),
             misread: Var::new(Vec::new()),
             fields: Box::leak(Box::new(std::array::from_fn(|at| {
@@ -341,11 +355,22 @@ impl Page {
             // Without a catalogue the models' own errors say what is wrong; only the sizes stay unknown.
             if let Ok(catalogue) = engine::catalogue().await {
                 self.catalogue.set(catalogue);
-                self.choose_writer();
             }
+            // Only who asks for a model of their own waits until it is known what is kept.
+            let own = [self.wanted, self.reader].iter().any(|wanted| {
+                wanted.peek(|name| name.as_ref().is_some_and(|name| name.starts_with(STORED)))
+            });
+            if own {
+                self.renew_shelf().await;
+            }
+            self.choose_reader();
+            self.choose_writer();
             if at_once {
                 self.bert.load();
                 self.bart.load();
+            }
+            if !own && library::has_brought() {
+                self.renew_shelf().await;
             }
         });
         spawn(async move {
@@ -358,24 +383,44 @@ impl Page {
         });
     }
 
-    /// Takes the BART that is asked for, where this site has it, or else the site's first. It is loaded where the one
-    /// before it was.
+    /// Finds out what is kept on this machine. Where that cannot be told, nothing is.
+    pub async fn renew_shelf(self) {
+        let shelf = library::kept().await.unwrap_or_default();
+        self.shelf.put(shelf);
+    }
+
+    /// Takes the BART that is asked for, where this site or this machine has it, or else the site's first. It is loaded where
+    /// the one before it was.
     pub fn choose_writer(self) {
         let writers = self.catalogue.peek(|catalogue| catalogue.writers());
-        let wanted = self.wanted.now().filter(|name| writers.contains(name));
+        let wanted = self.wanted.now();
+        let wanted = wanted.filter(|name| writers.contains(name) || self.keeps(name));
         let Some(name) = wanted.or_else(|| writers.into_iter().next()) else {
             return;
         };
-        if self.bart.name.now() != name {
-            self.bart.name.set(name);
-            if !self
-                .bart
-                .status
-                .peek(|status| matches!(status, Status::Asleep))
-            {
-                self.bart.load();
+        change(self.bart, name);
+    }
+
+    /// Takes the BERT that is asked for, where this machine keeps it, or else the site's own.
+    pub fn choose_reader(self) {
+        let wanted = self.reader.now().filter(|name| self.keeps(name));
+        change(self.bert, wanted.unwrap_or_else(|| BERT.to_owned()));
+    }
+
+    /// Puts the page's own models back in the place of those that are kept no more.
+    pub fn let_go(self) {
+        for wanted in [self.reader, self.wanted] {
+            let gone = |name: &String| name.starts_with(STORED) && !self.keeps(name);
+            if wanted.peek(|name| name.as_ref().is_some_and(gone)) {
+                wanted.set(None);
             }
         }
+        self.choose_reader();
+        self.choose_writer();
+    }
+
+    fn keeps(self, name: &str) -> bool {
+        self.shelf.peek(|shelf| shelf.model(name).is_some())
     }
 
     /// Reads one attention of what the models answered last (tracked).
@@ -695,4 +740,15 @@ fn able(slot: Slot, off: Derived<Option<HeadsOff>>) -> Option<Model> {
         Some(heads) => model.without(heads),
         None => model,
     })
+}
+
+/// Puts another model into a place; it is loaded where the one before it was.
+fn change(slot: Slot, name: String) {
+    if slot.name.now() == name {
+        return;
+    }
+    slot.name.set(name);
+    if !slot.status.peek(|status| matches!(status, Status::Asleep)) {
+        slot.load();
+    }
 }

@@ -48,24 +48,15 @@ pub static FIELDS: [Field; 19] = [
     ),
     field("instead", "page"),
     field("instead-written", "z"),
-    field(
-        "schooled",
-        "The children went to school and played in the garden.",
-    ),
-    field(
-        "here",
-        "He sat on the bank of the river and watched the water.",
-    ),
-    field(
-        "there",
-        "She works for a bank that lends money to the poor.",
-    ),
+    field("schooled", "The king ruled the country for ten years."),
+    field("here", "He swam to the bank of the river."),
+    field("there", "He took the money to the bank."),
     field(
         "elsewhere",
-        "The boat came to the bank where the river is wide.\n\
-         Trees grow along the bank of the stream.\n\
-         The bank lost a lot of money in the crisis.\n\
-         He opened an account at the bank.",
+        "Trees grow on the north bank of the river.\n\
+         The bank of the stream was muddy.\n\
+         She works for a large bank in the city.\n\
+         The bank lent money to the farmers.",
     ),
 ];
 

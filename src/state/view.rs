@@ -48,7 +48,9 @@ pub struct View {
     pub threshold: Option<usize>,
     /// The BART that writes, by its name in the catalogue.
     pub model: Option<String>,
-    /// What it does.
+    /// The BERT that reads, where it is one that the reader's machine keeps.
+    pub reader: Option<String>,
+    /// What BART does.
     pub task: Option<String>,
     /// Beams of its search.
     pub beams: Option<usize>,
@@ -162,6 +164,7 @@ impl View {
             }
             "lines" => self.threshold = Some(number(value).filter(|&percent| percent <= 100)?),
             "model" => self.model = Some(word(value)?),
+            "reader" => self.reader = Some(word(value)?),
             "task" => self.task = Some(word(value)?),
             "beams" => self.beams = Some(number(value)?),
             "word" => self.word = Some(number(value)?.checked_sub(1)?),
@@ -243,6 +246,7 @@ impl View {
         add("tokens", (!tokens.is_empty()).then_some(tokens));
         add("lines", self.threshold.map(|percent| percent.to_string()));
         add("model", self.model.clone());
+        add("reader", self.reader.clone());
         add("task", self.task.clone());
         add("beams", self.beams.map(|beams| beams.to_string()));
         for (control, value) in CONTROLS.iter().zip(self.decoding.0) {
@@ -393,6 +397,7 @@ mod tests {
             padding: true,
             threshold: Some(0),
             model: Some("bart-g2p".into()),
+            reader: Some("stored:tiny-Q8_0".into()),
             task: Some("pronounce".into()),
             beams: Some(4),
             decoding: Decoding([

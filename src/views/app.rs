@@ -12,9 +12,11 @@ use super::bert_panel::bert_panel;
 use super::contexts::contexts;
 use super::differences::differences;
 use super::heads::heads;
+use super::library::library;
 use super::mask_panel::mask_panel;
 use super::noise_lab::noise_lab;
 use super::pretraining::pretraining;
+use super::quantizations::quantizations;
 use super::sentence_field::sentence_field;
 use super::tour::tour;
 use crate::address;
@@ -63,6 +65,8 @@ pub fn app(root: &HtmlElement) {
         pretraining(page),
         heads(page),
         contexts(page),
+        quantizations(page),
+        library(page),
         dialog,
     ] {
         root.append(section);

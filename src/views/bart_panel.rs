@@ -33,13 +33,24 @@ pub fn bart_panel(page: Page) -> El {
         let now = page.current_task()?;
         tasks.with(|tasks| tasks.iter().position(|task| *task == now))
     };
-    let writers = Derived::new(move || page.catalogue.with(|catalogue| catalogue.writers()));
+    // The site's, then those that this machine keeps: by what the page calls them, and by what they are called.
+    let writers = Derived::new(move || {
+        let own = page.catalogue.with(|catalogue| catalogue.writers());
+        let mut writers: Vec<_> = own.into_iter().map(|name| (name.clone(), name)).collect();
+        page.shelf.with(|shelf| {
+            let brought = shelf.brought("bart").into_iter();
+            writers.extend(brought.map(|kept| (kept.address(), kept.title())));
+        });
+        writers
+    });
+    let titles =
+        move || writers.with(|writers| writers.iter().map(|(_, title)| title.clone()).collect());
     let writer = move || {
         let now = page.bart.name.get();
-        writers.with(|writers| writers.iter().position(|writer| *writer == now))
+        writers.with(|writers| writers.iter().position(|(name, _)| *name == now))
     };
     let choose_writer = move |index: usize| {
-        if let Some(name) = writers.peek(|names| names.get(index).cloned()) {
+        if let Some((name, _)) = writers.peek(|names| names.get(index).cloned()) {
             // Another model has other heads.
             page.off
                 .update(|off| off.retain(|(place, ..)| *place == Place::Bert));
@@ -73,7 +84,7 @@ pub fn bart_panel(page: Page) -> El {
                 .text("BART ")
                 .child(el("span").class("aside").text("writes from left to right")),
             loading(page, page.bart, "BART"),
-            choice("Model", move || writers.get(), writer, choose_writer),
+            choice("Model", titles, writer, choose_writer),
             choice("Let it", task_words, task, move |index| {
                 page.task.set(tasks.peek(|tasks| tasks.get(index).cloned()));
             }),

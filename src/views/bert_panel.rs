@@ -2,6 +2,7 @@
 
 use unmask_protocol::{FilledMask, Truncation};
 
+use super::choice::choice;
 use super::error_note::trouble;
 use super::loading::loading;
 use super::mask_panel::recording_note;
@@ -13,6 +14,7 @@ use crate::page::Page;
 use crate::state::links::Place;
 use crate::state::sentence::Sentence;
 use crate::state::table::Table;
+use crate::var::Derived;
 
 /// BERT's side of the page.
 pub fn bert_panel(page: Page) -> El {
@@ -48,6 +50,7 @@ pub fn bert_panel(page: Page) -> El {
                 .text("BERT ")
                 .child(el("span").class("aside").text("fills the gap")),
             loading(page, page.bert, "BERT"),
+            readers(page),
             trouble(fills.asking),
             recording_note(page, Place::Bert, "BERT"),
             guesses,
@@ -75,6 +78,11 @@ pub fn bert_panel(page: Page) -> El {
                 "No word is hidden. Hide one above, and BERT will guess it.",
             )
             .shown(nothing_hidden),
+            p(
+                "note",
+                "This model has no head that guesses words. What it can tell stands further below; its attention does too.",
+            )
+            .shown(move || page.bert.model().is_some_and(|model| !model.fills())),
             p("note", "").live_text(move || {
                 page.sight.with(|sight| match sight.as_trained() {
                     true => String::new(),
@@ -88,6 +96,33 @@ pub fn bert_panel(page: Page) -> El {
                 })
             }),
         ])
+}
+
+/// The site's own BERT, and those that this machine keeps.
+fn readers(page: Page) -> El {
+    let readers = Derived::new(move || {
+        let mut readers = vec![(None, "the page’s own".to_owned())];
+        page.shelf.with(|shelf| {
+            let brought = shelf.brought("bert").into_iter();
+            readers.extend(brought.map(|kept| (Some(kept.address()), kept.title())));
+        });
+        readers
+    });
+    choice(
+        "Model",
+        move || readers.with(|readers| readers.iter().map(|(_, title)| title.clone()).collect()),
+        move || {
+            let now = page.bert.name.get();
+            let chosen = |(name, _): &(Option<String>, String)| name.as_ref() == Some(&now);
+            readers.with(|readers| readers.iter().position(chosen).or(Some(0)))
+        },
+        move |index| {
+            if let Some((name, _)) = readers.peek(|readers| readers.get(index).cloned()) {
+                page.reader.set(name);
+                page.choose_reader();
+            }
+        },
+    )
 }
 
 /// What of a long text a model has not read.

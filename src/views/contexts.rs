@@ -141,13 +141,7 @@ pub fn contexts(page: Page) -> El {
                 }),
         ])
     };
-    let layers = move || {
-        let names = (0..states.get()).map(|state| match state {
-            0 => "before the first".to_owned(),
-            layer => layer.to_string(),
-        });
-        names.collect()
-    };
+    let layers = move || (0..states.get()).map(|state| state.to_string()).collect();
     el("section")
         .class("contexts")
         .attr("id", "contexts")
@@ -248,7 +242,7 @@ fn table(place: &El, left: &str, right: &str, found: &[Similarity]) {
             "verdict-line",
             &format!(
                 "{pair}: {} before the first layer, {} after the last{usual}. (1 is the same direction, 0 has nothing \
-                 in common.)",
+                 in common. Layer 0 is before the first.)",
                 hundredths(start.pair),
                 hundredths(end.pair)
             ),
@@ -261,10 +255,6 @@ fn table(place: &El, left: &str, right: &str, found: &[Similarity]) {
     }
     let body = el("tbody");
     for (layer, similarity) in found.iter().enumerate() {
-        let name = match layer {
-            0 => "before the first".to_owned(),
-            layer => layer.to_string(),
-        };
         let cell = |class: &str, value: Option<f32>| {
             let cell = el("td").class(class);
             match value {
@@ -278,8 +268,8 @@ fn table(place: &El, left: &str, right: &str, found: &[Similarity]) {
             }
         };
         body.append(el("tr").children([
-            el("th").attr("scope", "row").text(&name),
-            cell("pair", Some(similarity.pair)),
+            el("th").attr("scope", "row").text(&layer.to_string()),
+            cell("same", Some(similarity.pair)),
             cell("others", similarity.others),
         ]));
     }

@@ -61,6 +61,7 @@ fn bar(model: Slot, label: &'static str, size: impl Fn() -> Option<u64> + Copy +
     let words = move || {
         let verb = match progress().map(|progress| progress.phase) {
             Some(Phase::Cache) => "Reading",
+            Some(Phase::Waiting) => "Waiting for",
             _ => "Fetching",
         };
         match total() {
