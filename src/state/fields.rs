@@ -23,7 +23,7 @@ pub static FIELDS: [Field; 19] = [
     field("second", "The company was sold in 1965."),
     field(
         "sentiment",
-        "The film is warm, funny and beautifully acted.",
+        "The plot is thin, but the actors are wonderful.",
     ),
     field(
         "topic",

@@ -87,7 +87,7 @@ pub static STEPS: [Step; 11] = [
         side: "end",
         model: Model::Bert,
         question: "“I want to … to the beach with you.” Which word does BERT put first?",
-        options: &["go", "come", "run"],
+        options: &["come", "go", "visit"],
         truth: first_guess,
         moral: "Nobody labelled anything: the text itself holds the answers. This is masked language modelling.",
         prepare: None,
@@ -101,7 +101,7 @@ pub static STEPS: [Step; 11] = [
         side: "end",
         model: Model::Bert,
         question: "Which word comes first now?",
-        options: &["go", "read", "write"],
+        options: &["finish", "go", "read"],
         truth: first_guess,
         moral: "What stands to the right of the gap counts as much as what stands to its left. BERT reads both ways \
                 at once: it is bidirectional.",
