@@ -28,11 +28,16 @@ export class UnmaskError extends Error {
 
 /** Bytes so far. */
 export interface Progress {
-  /** Where they come from: the network, the copy that the browser keeps, or the reader's file. */
-  phase: "download" | "cache" | "file";
+  /**
+   * Where they come from: the network, the copy that the browser keeps, or the reader's file. `verify` reads again what
+   * was written; while `waiting`, another tab has the file, or a server wants to be left alone.
+   */
+  phase: "download" | "cache" | "file" | "verify" | "waiting";
   loaded: number;
   /** In all, where known. */
   total?: number;
+  /** Seconds until all are done at this pace, or until a server may be asked again. */
+  secondsLeft?: number;
 }
 
 export interface Cancellable {
@@ -42,8 +47,13 @@ export interface Cancellable {
 
 export interface LoadOptions extends Cancellable {
   onProgress?: (progress: Progress) => void;
-  /** Which file of a model that the catalogue has in several, such as `"Q8_0"`. */
+  /** Which file of a model that the catalogue has in several, such as `"Q8_0"`; of a checkpoint, what it becomes. */
   quantization?: string;
+  /**
+   * To compare quantizations: the matrices are decoded and encoded anew in this one as they arrive. What the file has lost already
+   * does not come back.
+   */
+  requantize?: "F32" | "F16" | "Q8_0" | "Q4_0";
 }
 
 /** What a model is and can do. */
@@ -295,6 +305,26 @@ export interface HiddenStates {
   truncation?: Truncation;
 }
 
+export interface LogitsOptions extends Cancellable {
+  /** BART: what the decoder is made to say; without it, the logits of the first token alone. */
+  target?: string;
+  /** BART: one of its tasks. */
+  task?: string;
+}
+
+/** Logits over the whole vocabulary. */
+export interface Logits {
+  /** BERT: token positions of the masks. BART: positions of what the decoder has read, from its start token on. */
+  positions: number[];
+  /** BART: the token at each of the positions, as the vocabulary spells it; the logits are those of the token behind it. */
+  read: string[];
+  /** Words in the vocabulary. */
+  vocabulary: number;
+  /** `[position, word]`, row-major, before softmax. */
+  values: Float32Array;
+  truncation?: Truncation;
+}
+
 /** One kind of attention in every layer and head. */
 export interface Attention {
   /** Row labels. */
@@ -319,6 +349,106 @@ export interface Attentions {
 }
 
 /**
+ * What can be kept: `"hub:owner/name"` or `"hub:owner/name@revision"`, the address of a .gguf file or of a checkpoint's
+ * folder (relative to the page), or files: a .gguf, or config.json with tokenizer and weights.
+ */
+export type ImportSource = string | URL | File | readonly File[] | FileList;
+
+export interface ImportOptions extends Cancellable {
+  onProgress?: (progress: Progress) => void;
+  /** For a checkpoint: `"F32"`, `"F16"`, `"Q8_0"` (unless given), `"Q6_K"`, `"Q4_K"` or `"Q4_0"`. */
+  quantization?: string;
+  /** Forget what has come of it instead; the promise then resolves with nothing. */
+  discard?: boolean;
+}
+
+/** One way to store a source. */
+export interface Choice {
+  quantization: string;
+  /** In storage. */
+  bytes: number;
+  /** About how many bytes of memory the engine needs for it. */
+  memory: number;
+  /** Whether it is stored already. */
+  stored: boolean;
+  /** Whether there is room for it, in storage and in memory. */
+  fits: boolean;
+  /** Why it does not fit, as a sentence. */
+  why?: string;
+}
+
+/** What a source is and what could become of it. */
+export interface Description {
+  name: string;
+  architecture: "bert" | "bart";
+  /** As config.json says it, such as `"distilbert"`. */
+  modelType: string;
+  license?: string;
+  /** What to ask for to get the same again; of files, their folder's name or their own. */
+  source: string;
+  /** The exact version: a commit, for a model on the hub. */
+  revision?: string;
+  parameters: number;
+  /** Generation tasks by name. */
+  tasks: string[];
+  heads: HeadInfo[];
+  /** Bytes on the wire, or on the disk. */
+  download: number;
+  /** The files that are read. */
+  files: { name: string; bytes: number }[];
+  /** The most exact first; of a .gguf file, what it is. */
+  choices: Choice[];
+  /** What is stored of this source already. */
+  stored: StoredModel[];
+}
+
+/** A model that the browser keeps. */
+export interface StoredModel {
+  /** `Unmask.load("stored:" + id)` loads it. */
+  id: string;
+  name: string;
+  architecture: "bert" | "bart";
+  quantization: string;
+  /** Size of the file. */
+  bytes: number;
+  parameters: number;
+  heads: HeadInfo[];
+  tasks: string[];
+  license?: string;
+  source: string;
+  revision?: string;
+  origin: "catalogue" | "hub" | "url" | "file";
+  /** When it was finished; ISO 8601. */
+  imported: string;
+  /** When it was last loaded; ISO 8601. */
+  lastUsed: string;
+}
+
+/** A model that has not come whole: the same import goes on with it. */
+export interface PartialModel {
+  id: string;
+  name: string;
+  source: string;
+  /** Empty where only the file itself knows. */
+  quantization: string;
+  /** Bytes that have come. */
+  loaded: number;
+  total?: number;
+}
+
+/** What the browser keeps. Sites of the same origin share it. */
+export interface Library {
+  models: StoredModel[];
+  partial: PartialModel[];
+  /** Bytes that this origin takes in all, as far as the browser says. */
+  usage: number;
+  /** Bytes that it may take. */
+  quota: number;
+  /** Whether the browser has promised to delete nothing by itself. */
+  persisted: boolean;
+}
+
+/**
  * A loaded model. Requests to all models of a page are answered in order, by one worker. Every method throws
  * `UnmaskError`. If the engine breaks, what is pending fails, and the next call loads the model again.
  */
@@ -326,10 +456,34 @@ export class Unmask {
   private constructor();
 
   /**
-   * @param source a name in models.json, the URL of a .gguf file (relative to the page), or a .gguf file.
-   * `hub:owner/name` and checkpoint folders are refused as `unsupported`: convert them with unmask-pack.
+   * @param source a name in models.json; `"stored:ID"` for a model that is kept; the URL of a .gguf file (relative to the
+   * page), or a .gguf file, which are loaded without being kept; or what `import` takes, which is imported first (as
+   * `quantization`, Q8_0 unless given) and then loaded.
    */
   static load(source: string | URL | Blob | readonly Blob[] | FileList, options?: LoadOptions): Promise<Unmask>;
+
+  /** What a source is, its size at each quantization, and whether there is room. Fetches small files and headers only. */
+  static describe(source: ImportSource, options?: Cancellable): Promise<Description>;
+
+  /**
+   * Fetches a model, quantizes it where it is a checkpoint, verifies it and keeps it. Stopped by its signal, by a cut or
+   * with the tab, it keeps what has come, and the same call goes on. What is kept already is not fetched again.
+   * `importerMemory` is the most memory that the importer has had, in bytes.
+   */
+  static import(source: ImportSource, options: ImportOptions & { discard: true }): Promise<void>;
+  static import(source: ImportSource, options?: ImportOptions): Promise<StoredModel & { importerMemory: number }>;
+
+  /** What is kept, whole and in part. */
+  static stored(options?: Cancellable): Promise<Library>;
+
+  /** Forgets a model, or what has come of one; whether there was something. */
+  static remove(id: string): Promise<boolean>;
+
+  /** A kept model as a .gguf file. */
+  static export(id: string): Promise<File>;
+
+  /** Asks the browser to delete nothing by itself; whether it promises. Imports ask as well. */
+  static persist(): Promise<boolean>;
 
   readonly info: ModelInfo;
 
@@ -359,6 +513,9 @@ export class Unmask {
 
   /** BERT: what each layer has made of each token. */
   hiddenStates(text: string, options?: HiddenStatesOptions): Promise<HiddenStates>;
+
+  /** BERT: for each `[MASK]`. BART: behind each token of the target. */
+  logits(text: string, options?: LogitsOptions): Promise<Logits>;
 
   /** One step a token. Leaving the loop stops the engine; the iterator's return value is the whole generation. */
   generate(text: string, options?: GenerateOptions): AsyncGenerator<Step, Generation, void>;

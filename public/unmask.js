@@ -1,4 +1,5 @@
-// Unmask for any page: load a model, ask it. A worker does the work; this file is the one way to it.
+// Unmask for any page: load a model, ask it. Workers do the work, one for models and one for getting them from
+// elsewhere; this file is the one way to both.
 // Types and descriptions are in unmask.d.ts, the messages in crates/protocol.
 
 /** What went wrong: `code` for programs, `message` and `nextStep` for people. */
@@ -20,11 +21,56 @@ export class Unmask {
   #disposed = false;
 
   static async load(source, options) {
-    const { onProgress, signal, quantization } = pick(options, LOAD);
+    const { onProgress, signal, quantization, requantize } = pick(options, [...LOAD, "requantize"]);
     const model = new Unmask();
-    model.#source = sourceOf(source, quantization);
+    const { imported, ...loaded } = sourceOf(source, quantization);
+    if (imported) {
+      const { id } = await importModel(imported, { quantization, onProgress, signal });
+      model.#source = loadRequest({ from: "stored", id });
+    } else {
+      model.#source = loaded;
+    }
+    model.#source.request.requantize = requantize;
     await model.#load(onProgress, signal);
     return model;
+  }
+
+  static async describe(source, options) {
+    const { signal } = pick(options, ["signal"]);
+    const { files, ...from } = importSource(source);
+    const { description } = await Importer.start().ask({ kind: "describe", source: from }, { signal, files });
+    return present(description);
+  }
+
+  static async import(source, options) {
+    const { discard, ...controls } = pick(options, [...LOAD, "discard"]);
+    const from = importSource(source);
+    if (discard) return void (await forget(from, controls));
+    // Whether it is granted is the browser's to say, and no reason to wait.
+    Unmask.persist().catch(() => {});
+    return importModel(from, controls);
+  }
+
+  static async stored(options) {
+    const { signal } = pick(options, ["signal"]);
+    const { models, partial } = await Importer.start().ask({ kind: "stored" }, { signal });
+    const storage = globalThis.navigator?.storage;
+    const { usage = 0, quota = 0 } = (await storage?.estimate?.()) ?? {};
+    const persisted = (await storage?.persisted?.()) ?? false;
+    return { models: models.map(present), partial: partial.map(present), usage, quota, persisted };
+  }
+
+  static async remove(id) {
+    return (await Importer.start().ask({ kind: "remove", id: asText(id, "The id") })).removed;
+  }
+
+  static async export(id) {
+    const { file } = await Importer.start().ask({ kind: "export", id: asText(id, "The id") });
+    return file;
+  }
+
+  static async persist() {
+    return (await globalThis.navigator?.storage?.persist?.()) ?? false;
   }
 
   get info() {
@@ -88,6 +134,13 @@ export class Unmask {
     const request = { kind: "hiddenStates", text: asText(text), ...controls };
     const { tokens, states, dimensions, values, truncation } = await this.#ask(request, { signal });
     return { tokens, states, dimensions, values, ...(truncation && { truncation }) };
+  }
+
+  async logits(text, options) {
+    const { signal, ...controls } = pick(options, ["target", "task", "signal"]);
+    const request = { kind: "logits", text: asText(text), ...controls };
+    const { positions, read, vocabulary, values, truncation } = await this.#ask(request, { signal });
+    return { positions, read, vocabulary, values, ...(truncation && { truncation }) };
   }
 
   async *generate(text, options) {
@@ -180,12 +233,12 @@ export class Unmask {
   }
 }
 
-/** One life of the worker, from its start to its crash. */
-class Engine {
+/** One life of a worker, from its start to its crash or its end. */
+class Peer {
   static running;
 
   static start() {
-    return (Engine.running ??= new Engine());
+    return (this.running ??= new this());
   }
 
   #worker;
@@ -196,8 +249,8 @@ class Engine {
   // Messages that wait for the engine's `ready`: a worker loses what it is sent before its wasm is up.
   #waiting = [];
 
-  constructor() {
-    const url = new URL("engine/dev/worker.js", import.meta.url);
+  constructor(script, name) {
+    const url = new URL(`engine/dev/${script}`, import.meta.url);
     for (const [name, value] of forced()) url.searchParams.set(name, value);
     let address = url.href;
     if (url.origin !== globalThis.location?.origin) {
@@ -206,7 +259,7 @@ class Engine {
       address = this.#blobUrl = URL.createObjectURL(script);
     }
     try {
-      this.#worker = new Worker(address, { type: "module", name: "unmask" });
+      this.#worker = new Worker(address, { type: "module", name });
     } catch (error) {
       throw new UnmaskError(
         "unsupported",
@@ -223,23 +276,34 @@ class Engine {
     };
   }
 
+  /** Whether a request that is to be stopped is done only when the worker says so. */
+  get finishesFirst() {
+    return false;
+  }
+
+  /** Nothing is asked any more. */
+  idle() {}
+
   /** Sends a request; resolves with its reply. */
-  ask(request, { onProgress, onStep, signal, file } = {}) {
+  ask(request, { onProgress, onStep, signal, file, files } = {}) {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) throw abortedError();
       if (this.#failure) throw this.#failure;
       const id = ++this.#lastId;
       const cancel = () => {
+        const sent = !this.#waiting;
+        if (sent) this.#post({ id: ++this.#lastId, request: { kind: "cancel", target: id } });
+        else this.#waiting = this.#waiting.filter((message) => message.id !== id);
+        if (sent && this.finishesFirst) return;
         settle();
         reject(abortedError());
-        if (this.#waiting) this.#waiting = this.#waiting.filter((message) => message.id !== id);
-        else this.#post({ id: ++this.#lastId, request: { kind: "cancel", target: id } });
       };
       const settle = () => {
         this.#pending.delete(id);
         signal?.removeEventListener("abort", cancel);
+        if (this.#pending.size === 0) this.idle();
       };
-      this.#post({ id, request, file });
+      this.#post({ id, request, file, files });
       this.#pending.set(id, { onProgress, onStep, settle, resolve, reject });
       signal?.addEventListener("abort", cancel);
     });
@@ -265,7 +329,7 @@ class Engine {
         break;
       }
       case "progress":
-        asked?.onProgress?.(progress);
+        asked?.onProgress?.(present(progress));
         break;
       case "step":
         asked?.onStep?.(step);
@@ -288,10 +352,15 @@ class Engine {
     }
   }
 
-  #crash(message, code = "engine", nextStep = "Try again: the engine starts anew.") {
-    if (Engine.running === this) Engine.running = undefined;
+  /** Ends the worker, whose memory returns. */
+  end() {
+    if (this.constructor.running === this) this.constructor.running = undefined;
     this.#worker.terminate();
     this.#forgetBlob();
+  }
+
+  #crash(message, code = "engine", nextStep = "Try again: the engine starts anew.") {
+    this.end();
     this.#failure = new UnmaskError(code, message, nextStep);
     for (const asked of [...this.#pending.values()]) {
       asked.settle();
@@ -303,6 +372,64 @@ class Engine {
     if (this.#blobUrl) URL.revokeObjectURL(this.#blobUrl);
     this.#blobUrl = undefined;
   }
+}
+
+/** The worker that runs models. */
+class Engine extends Peer {
+  static running;
+
+  constructor() {
+    super("worker.js", "unmask");
+  }
+}
+
+/** How long the importer stays when nobody asks, in milliseconds. */
+const IMPORTER_STAYS = 2000;
+
+/** The worker that gets models from elsewhere and keeps them. It goes when nobody asks. */
+class Importer extends Peer {
+  static running;
+  #timer;
+
+  constructor() {
+    super("importer.js", "unmask importer");
+  }
+
+  // What has come is written down before a stopped import is over.
+  get finishesFirst() {
+    return true;
+  }
+
+  idle() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.end(), IMPORTER_STAYS);
+  }
+
+  ask(request, options) {
+    clearTimeout(this.#timer);
+    return super.ask(request, options);
+  }
+}
+
+/** Fetches, quantizes and keeps a model. */
+async function importModel({ files, ...source }, { quantization, onProgress, signal }) {
+  const request = { kind: "import", source, quantization };
+  const { model, importerMemory } = await Importer.start().ask(request, { onProgress, signal, files });
+  return { ...present(model), importerMemory };
+}
+
+/** Forgets what has come of a model. */
+async function forget({ files, ...source }, { quantization, signal }) {
+  const request = { kind: "import", source, quantization, discard: true };
+  await Importer.start().ask(request, { signal, files });
+}
+
+/** An answer without the properties that it leaves open. */
+function present(value) {
+  if (Array.isArray(value)) return value.map(present);
+  if (typeof value !== "object") return value;
+  const there = Object.entries(value).filter(([, value]) => value !== undefined && value !== null);
+  return Object.fromEntries(there.map(([name, value]) => [name, present(value)]));
 }
 
 // What can be asked for on this module's address, or else on the page's: `?engine=` an artifact of the engine,
@@ -317,49 +444,78 @@ function forced() {
     .map(([name, , value]) => [name, value]);
 }
 
-/** What the reader calls a model, as a request. */
+/** The hub that `hub:` means. Only this module's own address can name another, such as a mirror: a link to a page cannot. */
+function hubAddress() {
+  const address = new URL(import.meta.url).searchParams.get("hub") ?? "https://huggingface.co";
+  return address.replace(/\/+$/, "");
+}
+
+function loadRequest(source, file) {
+  return { request: { kind: "load", source }, file };
+}
+
+/** What the reader calls a model: as a request to the engine, or as what is to be `imported` first. */
 function sourceOf(source, quantization) {
-  const load = (source, file) => ({ request: { kind: "load", source }, file });
   if (source instanceof URL) source = source.href;
   if (typeof source === "string" && /^[\w-][\w.-]*$/.test(source) && !source.endsWith(".gguf")) {
     const catalogue = new URL("models/models.json", import.meta.url).href;
-    return load({ from: "catalogue", name: source, catalogue, quantization });
+    return loadRequest({ from: "catalogue", name: source, catalogue, quantization });
   }
+  const loaded = fileOf(source);
+  if (!loaded) return { imported: importSource(source) };
   if (quantization !== undefined) {
     throw new UnmaskError(
       "input",
       "A GGUF file has its quantization already.",
-      "Leave the option out, or choose a model by its name in models.json.",
+      "Leave the option out, or give the checkpoint that the file was made of.",
     );
   }
+  return loaded;
+}
+
+/** The request to load one model file without keeping it; undefined for everything else. */
+function fileOf(source) {
   if (typeof source === "string") {
-    if (source.startsWith("hub:")) throw onlyGguf("Models of the Hugging Face Hub");
+    if (source.startsWith("stored:")) return loadRequest({ from: "stored", id: source.slice("stored:".length) });
+    if (source === "" || source.startsWith("hub:")) return undefined;
     const url = parseUrl(source);
-    if (url.protocol !== "blob:" && !url.pathname.endsWith(".gguf")) throw onlyGguf("Checkpoint folders");
-    return load({ from: "url", url: url.href });
+    if (url.protocol !== "blob:" && !url.pathname.endsWith(".gguf")) return undefined;
+    return loadRequest({ from: "url", url: url.href });
   }
-  if (Array.isArray(source) || (globalThis.FileList && source instanceof FileList)) {
-    if (source.length !== 1) throw onlyGguf("Checkpoints of several files");
-    source = source[0];
+  const files = filesOf(source);
+  if (files?.length !== 1) return undefined;
+  const [file] = files;
+  const name = file.name ?? "that was given";
+  if (file.name !== undefined && !name.endsWith(".gguf")) return undefined;
+  return loadRequest({ from: "file", name }, file);
+}
+
+/** What can be kept: a repository of the hub, an address, or files. */
+function importSource(source) {
+  if (source instanceof URL) source = source.href;
+  const hub = hubAddress();
+  if (typeof source === "string" && source !== "") {
+    if (source.startsWith("hub:")) return { from: "hub", repository: source.slice("hub:".length), hub };
+    return { from: "url", url: parseUrl(source).href, hub };
   }
-  if (source instanceof Blob) {
-    const name = source.name ?? "that was given";
-    if (source.name !== undefined && !name.endsWith(".gguf")) throw onlyGguf(`Files like ${name}`);
-    return load({ from: "file", name }, source);
+  const files = filesOf(source);
+  if (files?.length > 0 && files.every((file) => file instanceof File)) {
+    return { from: "files", files: files.map((file) => ({ path: file.webkitRelativePath || file.name, file })) };
   }
   throw new UnmaskError(
     "input",
-    "That is neither a model's name, nor a URL, nor a file.",
-    "Give a name in models.json, or the URL or File of a .gguf file.",
+    "That is neither a model's name, nor an address, nor a file.",
+    "Give a name in models.json, hub:owner/name, the URL of a .gguf file or a checkpoint's folder, or files.",
   );
 }
 
-function onlyGguf(what) {
-  return new UnmaskError(
-    "unsupported",
-    `${what} cannot be opened here.`,
-    "Convert the checkpoint with unmask-pack and give its .gguf file.",
-  );
+/** The files of a File, a list of them, or a FileList; undefined for everything else. */
+function filesOf(source) {
+  if (source instanceof Blob) return [source];
+  const isList = Array.isArray(source) || (globalThis.FileList && source instanceof FileList);
+  if (!isList) return undefined;
+  const files = [...source];
+  return files.every((file) => file instanceof Blob) ? files : undefined;
 }
 
 function parseUrl(text) {
@@ -472,6 +628,8 @@ const OPTIONS = {
   onProgress: asFunction,
   signal: asSignal,
   quantization: asText,
+  requantize: asText,
+  discard: asBoolean,
   head: asText,
   pair: asText,
   target: asText,

@@ -5,21 +5,28 @@ use web_sys::AbortSignal;
 
 use crate::engine::{self, Model, Read, Recording};
 use crate::latest::{Latest, spawn};
+use crate::library;
 use crate::slot::{Slot, Status};
 use crate::state::ablation::{Off, heads_off, off_in};
 use crate::state::attention::{Attention, Attentions, Head};
 use crate::state::catalogue::Catalogue;
 use crate::state::decoding::Decoding;
-use crate::state::draft::Stage;
+use crate::state::draft::{Draft, Stage};
+use crate::state::fields::{Choice, FIELDS, Texts};
 use crate::state::grid::Grid;
 use crate::state::history::History;
+use crate::state::library::{STORED, Shelf};
 use crate::state::links::{Place, Pointer};
+use crate::state::noise::Settings;
 use crate::state::ramp::Scheme;
 use crate::state::sentence::Sentence;
 use crate::state::shapes::Sight;
+use crate::state::view::View;
 use crate::var::{Derived, Var, effect};
 use crate::writing::Writing;
 
+/// The site's own BERT.
+const BERT: &str = "bert";
 /// Candidates shown for a mask.
 const TOP_K: usize = 5;
 /// The task that takes a question and a passage: the page asks it beside BERT's answer.
@@ -27,8 +34,8 @@ pub const ANSWER: &str = "answer";
 /// The task for which BART reads one word instead of the sentence.
 const PRONOUNCE: &str = "pronounce";
 
-/// The recorded run of BERT on the opening sentence, shown until the model is here.
-const RECORDING: &str = "fill-mask";
+/// The recorded runs of both models on the opening sentence, shown until they are here.
+const RECORDINGS: [&str; 2] = ["fill-mask", "restore"];
 
 /// The opening sentence and the word that it hides: what comes after the mask decides what belongs there.
 const OPENING: (&str, &str) = ("I want to go to the beach with you.", "go");
@@ -133,8 +140,10 @@ pub struct Page {
     pub bart_attention: Latest<Attentions>,
     /// The decoder's rows that are shown, from the first; none shows all.
     pub rows: Var<Option<usize>>,
-    /// A recorded run of BERT, for its matrix while the model is on its way.
-    recording: Var<Option<Recording>>,
+    /// Whether these rows are a link's: the next writing keeps them.
+    pub linked: Var<bool>,
+    /// Recorded runs, to be shown while the models are on their way.
+    recordings: Var<Vec<Recording>>,
     /// What is pointed at in the matrices.
     pub pointer: Var<Option<Pointer>>,
     /// Layer and head of BERT's matrix.
@@ -151,10 +160,61 @@ pub struct Page {
     pub scheme: Var<Scheme>,
     /// The BART that the reader, or a link, asks for.
     pub wanted: Var<Option<String>>,
+    /// The BERT that the reader, or a link, asks for: one that is kept on this machine.
+    pub reader: Var<Option<String>>,
+    /// What is kept on this machine.
+    pub shelf: Var<Shelf>,
     /// Whether the reader has done anything yet.
     pub touched: Var<bool>,
     /// Names in the address that say nothing to this page.
     pub misread: Var<Vec<String>>,
+    /// What the labs' fields hold, by their places in [`FIELDS`].
+    pub fields: &'static [Var<String>; FIELDS.len()],
+    /// How the lab's text is spoilt.
+    pub noise: Var<Settings>,
+    /// The words that are compared, of two sentences; none takes the one that both have.
+    pub compared: Var<[Option<Choice>; 2]>,
+    /// The state whose vectors are laid out, from before the first layer; none takes the last.
+    pub layer: Var<Option<usize>>,
+    /// The word that pre-training has chosen; none takes the last that will do.
+    pub schooled: Var<Option<Choice>>,
+    /// Which draw decides about it.
+    pub drawn: Var<u32>,
+    /// The heads whose texts have each word hidden in turn, by name.
+    pub occluded: Var<Vec<String>>,
+    /// What is unfolded, by name.
+    pub open: Var<Vec<String>>,
+    /// What panels have found, for the tour to tell.
+    pub told: Told,
+    /// Whether the tour has the page.
+    pub touring: Var<bool>,
+}
+
+/// What panels of their own have found; none while they ask.
+#[derive(Clone, Copy)]
+pub struct Told {
+    /// Rows that stayed to the last bit when BERT's last word became another, and rows in all.
+    pub unmoved: Var<Option<(usize, usize)>>,
+    /// A text, what was left of it when it was spoilt, and what BART made of that.
+    pub repaired: Var<Option<(String, String, String)>>,
+    /// Probability that the second sentence follows the first.
+    pub follows: Var<Option<f32>>,
+    /// What BERT marks as the answer (nothing, where it finds none), and what BART says in its own words.
+    pub answers: Var<Option<(String, String)>>,
+    /// BERT's first guess with every head and its probability, and the same without those that are off.
+    pub silenced: Var<Option<[(String, f32); 2]>>,
+}
+
+impl Told {
+    fn new() -> Self {
+        Self {
+            unmoved: Var::new(None),
+            repaired: Var::new(None),
+            follows: Var::new(None),
+            answers: Var::new(None),
+            silenced: Var::new(None),
+        }
+    }
 }
 
 impl Page {
@@ -175,7 +235,7 @@ impl Page {
     /// The page as it opens, with every question wired to what it depends on.
     pub fn new() -> Self {
         let sentence = Var::new(Self::opening());
-        let bert = Slot::new("bert");
+        let bert = Slot::new(BERT);
         let bart = Slot::new("bart-g2p");
         let sight = Var::new(Sight::default());
         let writing = Writing::new();
@@ -195,7 +255,8 @@ impl Page {
         });
         let fills = Latest::new(move || {
             let text = sentence.with(Sentence::masked_if_any)?;
-            let (model, sight) = (able(bert, bert_off)?, sight.get());
+            let model = able(bert, bert_off).filter(Model::fills)?;
+            let sight = sight.get();
             Some(async move |signal: Option<AbortSignal>| {
                 let mask = model.mask(&sight, &text, signal.clone()).await?;
                 model.fill_mask(&text, TOP_K, mask.as_ref(), signal).await
@@ -203,7 +264,10 @@ impl Page {
         });
         let reference = Latest::new(move || {
             let text = sentence.with(Sentence::masked_if_any)?;
-            let model = able(bert, bert_off).filter(|_| !sight.with(Sight::as_trained))?;
+            let model = able(bert, bert_off).filter(Model::fills)?;
+            if sight.with(Sight::as_trained) {
+                return None;
+            }
             Some(async move |signal| model.fill_mask(&text, 1, None, signal).await)
         });
         let unread = Latest::new(move || {
@@ -250,7 +314,8 @@ impl Page {
             writing,
             bart_attention,
             rows: Var::new(None),
-            recording: Var::new(None),
+            linked: Var::new(false),
+            recordings: Var::new(Vec::new()),
             pointer: Var::new(None),
             bert_lens: Lens::new(),
             bart_lens: Lens::new(),
@@ -264,8 +329,22 @@ impl Page {
             painting: Var::new(false),
             scheme: Var::new(Scheme::default()),
             wanted: Var::new(None),
+            reader: Var::new(None),
+            shelf: Var::new(Shelf::default()),
             touched: Var::new(false),
             misread: Var::new(Vec::new()),
+            fields: Box::leak(Box::new(std::array::from_fn(|at| {
+                Var::new(FIELDS[at].opening.to_owned())
+            }))),
+            noise: Var::new(Settings::default()),
+            compared: Var::new([None, None]),
+            layer: Var::new(None),
+            schooled: Var::new(None),
+            drawn: Var::new(View::DRAWN),
+            occluded: Var::new(Vec::new()),
+            open: Var::new(Vec::new()),
+            told: Told::new(),
+            touring: Var::new(false),
         };
         page.write_when_anything_changes();
         page.open_lenses();
@@ -278,37 +357,72 @@ impl Page {
             // Without a catalogue the models' own errors say what is wrong; only the sizes stay unknown.
             if let Ok(catalogue) = engine::catalogue().await {
                 self.catalogue.set(catalogue);
-                self.choose_writer();
             }
+            // Only who asks for a model of their own waits until it is known what is kept.
+            let own = [self.wanted, self.reader].iter().any(|wanted| {
+                wanted.peek(|name| name.as_ref().is_some_and(|name| name.starts_with(STORED)))
+            });
+            if own {
+                self.renew_shelf().await;
+            }
+            self.choose_reader();
+            self.choose_writer();
             if at_once {
                 self.bert.load();
                 self.bart.load();
             }
+            if !own && library::has_brought() {
+                self.renew_shelf().await;
+            }
         });
         spawn(async move {
-            // Without it the matrix shows its mask alone, as for any other text.
-            self.recording.set(engine::recording(RECORDING).await.ok());
+            for name in RECORDINGS {
+                // Without one the matrices show their masks alone, as for any other text.
+                if let Ok(run) = engine::recording(name).await {
+                    self.recordings.update(|runs| runs.push(run));
+                }
+            }
         });
     }
 
-    /// Takes the BART that is asked for, where this site has it, or else the site's first. It is loaded where the one
-    /// before it was.
+    /// Finds out what is kept on this machine. Where that cannot be told, nothing is.
+    pub async fn renew_shelf(self) {
+        let shelf = library::kept().await.unwrap_or_default();
+        self.shelf.put(shelf);
+    }
+
+    /// Takes the BART that is asked for, where this site or this machine has it, or else the site's first. It is loaded where
+    /// the one before it was.
     pub fn choose_writer(self) {
         let writers = self.catalogue.peek(|catalogue| catalogue.writers());
-        let wanted = self.wanted.now().filter(|name| writers.contains(name));
+        let wanted = self.wanted.now();
+        let wanted = wanted.filter(|name| writers.contains(name) || self.keeps(name));
         let Some(name) = wanted.or_else(|| writers.into_iter().next()) else {
             return;
         };
-        if self.bart.name.now() != name {
-            self.bart.name.set(name);
-            if !self
-                .bart
-                .status
-                .peek(|status| matches!(status, Status::Asleep))
-            {
-                self.bart.load();
+        change(self.bart, name);
+    }
+
+    /// Takes the BERT that is asked for, where this machine keeps it, or else the site's own.
+    pub fn choose_reader(self) {
+        let wanted = self.reader.now().filter(|name| self.keeps(name));
+        change(self.bert, wanted.unwrap_or_else(|| BERT.to_owned()));
+    }
+
+    /// Puts the page's own models back in the place of those that are kept no more.
+    pub fn let_go(self) {
+        for wanted in [self.reader, self.wanted] {
+            let gone = |name: &String| name.starts_with(STORED) && !self.keeps(name);
+            if wanted.peek(|name| name.as_ref().is_some_and(gone)) {
+                wanted.set(None);
             }
         }
+        self.choose_reader();
+        self.choose_writer();
+    }
+
+    fn keeps(self, name: &str) -> bool {
+        self.shelf.peek(|shelf| shelf.model(name).is_some())
     }
 
     /// Reads one attention of what the models answered last (tracked).
@@ -320,34 +434,84 @@ impl Page {
         answer.with(|answer| answer.as_ref()?.of(place).map(read))
     }
 
-    /// Reads the recorded attention that stands in for BERT's while the model is on its way: on the very text that it
-    /// would be asked about, and with its own mask; none at other places (tracked).
+    /// Reads the attention of what the models answered last or, until they are here, of a recording (tracked).
+    pub fn shown_attention<U>(
+        self,
+        place: Place,
+        read: impl FnOnce(&Attention) -> U + Copy,
+    ) -> Option<U> {
+        self.attention(place, read)
+            .or_else(|| self.recorded(place, read))
+    }
+
+    /// Reads the recorded attention that stands in for a model's while the model is on its way: on the very text that
+    /// it would be asked about, with its own mask, every head and the settings of the page's opening (tracked).
     pub fn recorded<U>(self, place: Place, read: impl FnOnce(&Attention) -> U) -> Option<U> {
-        let live = self.bert_attention.answer.with(Option::is_some);
-        let as_it_is = self.sight.with(Sight::as_trained) && self.bert_off.with(Option::is_none);
-        if place != Place::Bert || live || !as_it_is {
-            return None;
+        let live = match place {
+            Place::Bert => self.bert_attention.answer.with(Option::is_some),
+            _ => self.bart_attention.answer.with(Option::is_some),
+        };
+        let run = |run: &Recording| run.attentions.of(place).map(read);
+        self.recording(place, run).filter(|_| !live).flatten()
+    }
+
+    /// BERT's guesses in the recording, while there are no others (tracked).
+    pub fn recorded_fills(self) -> Option<Vec<FilledMask>> {
+        let live = self.fills.answer.with(Option::is_some);
+        self.recording(Place::Bert, |run| run.filled.clone())
+            .filter(|_| !live)
+    }
+
+    /// Reads what BART writes or, until it is here, what it wrote in the recording (tracked).
+    pub fn shown_draft<U>(self, read: impl FnOnce(&Draft) -> U) -> U {
+        let idle = self.writing.draft.with(|draft| draft.stage == Stage::Idle);
+        let recorded = self.recording(Place::Encoder, |run| run.draft.clone());
+        match recorded.filter(|_| idle) {
+            Some(draft) => read(&draft),
+            None => self.writing.draft.with(read),
         }
-        let (name, text) = (
-            self.bert.name.get(),
-            self.sentence.with(Sentence::beginning)?,
-        );
-        self.recording.with(|run| {
-            let run = run.as_ref()?;
-            (run.model == name && run.text == text).then(|| read(&run.attentions.encoder))
+    }
+
+    /// Reads the recording that says what the model at `place` would say to what the page asks now (tracked).
+    fn recording<U>(self, place: Place, read: impl FnOnce(&Recording) -> U) -> Option<U> {
+        let (name, text, task) = match place {
+            Place::Bert => {
+                let own = self.sight.with(Sight::as_trained) && self.bert_off.with(Option::is_none);
+                let text = self.sentence.with(Sentence::beginning).filter(|_| own)?;
+                (self.bert.name.get(), text, None)
+            }
+            _ => {
+                let own = self.beams.get() == Self::BEAMS
+                    && self.decoding.get() == Decoding::default()
+                    && self.bart_off.with(Option::is_none);
+                let text = self.source().filter(|_| own)?;
+                (self.bart.name.get(), text, self.current_task())
+            }
+        };
+        self.recordings.with(|runs| {
+            let same = |run: &&Recording| run.model == name && run.text == text && run.task == task;
+            runs.iter().find(same).map(read)
         })
     }
 
-    /// [`Self::grid`] of BERT's recorded attention; until the reader chooses a head, of the most telling one.
-    pub fn recorded_grid(self) -> Option<Grid> {
-        let lens = self.bert_lens;
+    /// [`Self::whole_grid`] of a recorded attention; until the reader chooses a head, of the most telling one.
+    pub fn recorded_grid(self, place: Place) -> Option<Grid> {
+        let (layer, head) = self.shown_lens(place);
+        self.recorded(place, |attention| attention.grid(layer, head))
+    }
+
+    /// Layer and head that are shown: while a recording is, and until the reader chooses, its most telling one (tracked).
+    pub fn shown_lens(self, place: Place) -> (usize, Head) {
+        let lens = self.lens(place);
         let (chosen, layer, head) = (lens.chosen.get(), lens.layer.get(), lens.head.get());
-        self.recorded(Place::Bert, |attention| {
-            let telling = attention.most_telling().filter(|_| !chosen);
-            let (layer, head) =
-                telling.map_or((layer, head), |(layer, head)| (layer, Head::One(head)));
-            attention.grid(layer, head)
-        })
+        let telling_of = match place {
+            Place::Bert => Place::Bert,
+            _ => Place::Cross,
+        };
+        let telling = self.recorded(telling_of, Attention::most_telling).flatten();
+        telling
+            .filter(|_| !chosen)
+            .map_or((layer, head), |(layer, head)| (layer, Head::One(head)))
     }
 
     /// Layer and head at which an attention is shown.
@@ -478,18 +642,26 @@ impl Page {
         }
     }
 
-    /// Each model's first answer chooses the head that is shown until the reader chooses another: the one that points
-    /// most sharply at words further away. A mean over heads blurs them all.
+    /// Each model's answer chooses the head that is shown until the reader, or a link, chooses another: the one that
+    /// points most sharply at words further away. A mean over heads blurs them all.
     fn open_lenses(self) {
         for place in [Place::Bert, Place::Cross] {
             let lens = self.lens(place);
             effect(move || {
                 let telling = self.attention(place, Attention::most_telling).flatten();
-                if let Some((layer, head)) = telling.filter(|_| !lens.chosen.now()) {
+                if let Some((layer, head)) = telling.filter(|_| !lens.chosen.get()) {
                     lens.choose(layer, Head::One(head));
                 }
             });
         }
+    }
+
+    /// What the labs' fields hold, as far as it isn't what they hold at first (tracked).
+    pub fn texts(self) -> Texts {
+        std::array::from_fn(|at| {
+            let text = self.fields[at].get();
+            (text != FIELDS[at].opening).then_some(text)
+        })
     }
 
     /// What BART is to do: the reader's choice where the model can do it, or else its first task.
@@ -501,10 +673,13 @@ impl Page {
 
     /// What BART can do with the reader's sentence (tracked).
     pub fn tasks(self) -> Vec<String> {
-        let mut tasks = self
-            .bart
-            .info()
-            .map_or_else(Vec::new, |info| info.tasks.clone());
+        let mut tasks = match self.bart.info() {
+            Some(info) => info.tasks.clone(),
+            None => {
+                let name = self.bart.name.get();
+                self.catalogue.with(|catalogue| catalogue.tasks(&name))
+            }
+        };
         tasks.retain(|task| task != ANSWER);
         tasks
     }
@@ -573,4 +748,15 @@ fn able(slot: Slot, off: Derived<Option<HeadsOff>>) -> Option<Model> {
         Some(heads) => model.without(heads),
         None => model,
     })
+}
+
+/// Puts another model into a place; it is loaded where the one before it was.
+fn change(slot: Slot, name: String) {
+    if slot.name.now() == name {
+        return;
+    }
+    slot.name.set(name);
+    if !slot.status.peek(|status| matches!(status, Status::Asleep)) {
+        slot.load();
+    }
 }

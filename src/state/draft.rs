@@ -46,6 +46,15 @@ impl Draft {
         }
     }
 
+    /// What these steps wrote.
+    pub fn of(steps: Vec<Step>) -> Self {
+        let mut draft = Self::default();
+        for step in steps {
+            draft.push(step);
+        }
+        draft
+    }
+
     /// Everything written so far.
     pub fn text(&self) -> &str {
         &self.leading.text

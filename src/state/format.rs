@@ -30,6 +30,18 @@ pub fn hundredths(value: f32) -> String {
     format!("{sign}{}.{:02}", size / 100, size % 100)
 }
 
+/// A number that is not below zero, with so many decimals, and never "0" for something that is more than nothing.
+pub fn small(value: f64, decimals: u32) -> String {
+    let scale = 10_u64.pow(decimals);
+    let units = (value * scale as f64).round() as u64;
+    let width = decimals as usize;
+    let number = |units: u64| format!("{}.{:0width$}", units / scale, units % scale);
+    match units {
+        0 if value > 0.0 => format!("<{}", number(1)),
+        units => number(units),
+    }
+}
+
 /// Bytes in megabytes with one decimal, or kilobytes below one.
 pub fn bytes(count: u64) -> String {
     match count {
@@ -70,6 +82,14 @@ mod tests {
         for (value, text) in cases {
             assert_eq!(percent(value), text);
         }
+    }
+
+    #[test]
+    fn small_numbers_never_claim_nothing_for_something() {
+        assert_eq!(small(0.0, 4), "0.0000");
+        assert_eq!(small(0.000_04, 4), "<0.0001");
+        assert_eq!(small(0.012_34, 4), "0.0123");
+        assert_eq!(small(12.34, 1), "12.3");
     }
 
     #[test]

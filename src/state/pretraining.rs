@@ -22,6 +22,15 @@ impl Treatment {
     /// All three, with the percentage of the tokens that get each.
     pub const ALL: [(Self, u32); 3] = [(Self::Hidden, 80), (Self::Replaced, 10), (Self::Kept, 10)];
 
+    /// Its name for data and tests.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hidden => "hidden",
+            Self::Replaced => "replaced",
+            Self::Kept => "kept",
+        }
+    }
+
     /// What the dice say, from 0 to 99.
     pub fn of(dice: u32) -> Self {
         let mut below = 0;

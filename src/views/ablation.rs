@@ -12,7 +12,7 @@ use crate::state::draft::Written;
 use crate::state::format::{decimal, percent};
 use crate::state::links::Place;
 use crate::state::sentence::Sentence;
-use crate::var::Derived;
+use crate::var::{Derived, effect};
 
 /// Candidates that are asked for, so that a word can be followed when it falls; and those shown of each side.
 const ASKED: usize = 200;
@@ -64,6 +64,14 @@ pub fn ablation(page: Page) -> El {
         let heads = told.get()?;
         let ask = question(page, heads, written_from)?;
         Some(async move |signal| ask.answer(signal).await)
+    });
+    effect(move || {
+        page.told
+            .silenced
+            .put(compared.settled(|compared| match compared {
+                Compared::Guesses(before, after) => Some([first(before)?, first(after)?]),
+                Compared::Texts(..) => None,
+            }));
     });
     let switch = el("label").class("toggle").children([
         el("input")
@@ -145,6 +153,12 @@ pub fn off_note(page: Page) -> El {
                 }
             });
         })
+}
+
+/// The first guess for the first gap.
+fn first(masks: &[FilledMask]) -> Option<(String, f32)> {
+    let guess = masks.first()?.candidates.first()?;
+    Some((guess.text.trim().to_owned(), guess.probability))
 }
 
 /// What is asked twice.

@@ -12,10 +12,13 @@ use super::bert_panel::bert_panel;
 use super::contexts::contexts;
 use super::differences::differences;
 use super::heads::heads;
+use super::library::library;
 use super::mask_panel::mask_panel;
 use super::noise_lab::noise_lab;
 use super::pretraining::pretraining;
+use super::quantizations::quantizations;
 use super::sentence_field::sentence_field;
+use super::tour::tour;
 use crate::address;
 use crate::dom::{El, el};
 use crate::page::Page;
@@ -50,7 +53,9 @@ pub fn app(root: &HtmlElement) {
                 .children([bert_panel(page), bart_panel(page)]),
         );
     let root = El::from_node(root.clone().into());
+    let [door, dialog] = tour(page, &root);
     for section in [
+        door,
         sentence_field(page),
         answers,
         differences(),
@@ -60,6 +65,9 @@ pub fn app(root: &HtmlElement) {
         pretraining(page),
         heads(page),
         contexts(page),
+        quantizations(page),
+        library(page),
+        dialog,
     ] {
         root.append(section);
     }

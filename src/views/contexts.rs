@@ -11,14 +11,17 @@ use super::error_note::trouble;
 use super::heads::field::{asked, field};
 use super::measure::width_of;
 use super::probability::bar;
+use super::take_along::{picture as picture_of, row, take_table};
 use crate::dom::{El, button, el, p};
 use crate::latest::Latest;
 use crate::page::Page;
 use crate::state::contexts::{
     Plane, Reading, Similarity, nearest, place_of, plane, shared_word, similarities, spelling,
 };
+use crate::state::fields::{Choice, ELSEWHERE, HERE, THERE};
 use crate::state::format::{decimal, hundredths, percent};
 use crate::state::sentence::words;
+use crate::state::table::Table;
 use crate::var::{Derived, Var, effect};
 
 /// Sentences that are read beside the two.
@@ -37,21 +40,8 @@ struct Point {
 
 /// The section.
 pub fn contexts(page: Page) -> El {
-    let texts = [
-        "He swam to the bank of the river.",
-        "He took the money to the bank.",
-    ]
-    .map(|text| Var::new(text.to_owned()));
-    let more = Var::new(
-        "Trees grow on the north bank of the river.\n\
-         The bank of the stream was muddy.\n\
-         She works for a large bank in the city.\n\
-         The bank lent money to the farmers."
-            .to_owned(),
-    );
-    let [first, second] = texts;
-    // The reader's words, by their places; none takes the one that both sentences have.
-    let wanted = Var::new([None::<usize>; 2]);
+    let [first, second, more] = [HERE, THERE, ELSEWHERE].map(|field| page.fields[field]);
+    let wanted = page.compared;
     let readings = Latest::new(move || {
         let (model, first, second) = (page.bert.model()?, asked(first)?, asked(second)?);
         let more = more.with(|more| {
@@ -73,8 +63,9 @@ pub fn contexts(page: Page) -> El {
                 return None;
             };
             let shared = shared_word(&a.text, &b.text).unwrap_or((0, 0));
-            let pick = |wanted: Option<usize>, text: &str, shared: usize| {
+            let pick = |wanted: Option<Choice>, text: &str, shared: usize| {
                 wanted
+                    .and_then(|choice| choice.of(text))
                     .filter(|&at| at < words(text).len())
                     .unwrap_or(shared)
             };
@@ -98,8 +89,10 @@ pub fn contexts(page: Page) -> El {
     let states = Derived::new(move || {
         alike.with(|alike| alike.as_ref().map_or(0, |(_, _, found)| found.len()))
     });
-    let state = Var::new(usize::MAX);
-    let shown_state = move || state.get().min(states.get().saturating_sub(1));
+    let shown_state = move || {
+        let last = states.get().saturating_sub(1);
+        page.layer.get().unwrap_or(last).min(last)
+    };
     let points = Derived::new(move || {
         readings.answer.with(|readings| {
             let (Some(readings), Some((left, right))) = (readings, chosen.get()) else {
@@ -129,7 +122,11 @@ pub fn contexts(page: Page) -> El {
                     let mut copied = 0;
                     for (index, word) in words(&text).into_iter().enumerate() {
                         strip.append_text(&text[copied..word.range.start]);
-                        let choose = move || wanted.update(|wanted| wanted[which] = Some(index));
+                        let own = text.clone();
+                        let choose = move || {
+                            let choice = Choice::new(&own, index);
+                            wanted.update(|wanted| wanted[which] = Some(choice));
+                        };
                         strip.append(
                             button(&text[word.range.clone()], choose)
                                 .class("word")
@@ -144,15 +141,6 @@ pub fn contexts(page: Page) -> El {
                 }),
         ])
     };
-    // Another text has other words in those places.
-    for (which, text) in texts.into_iter().enumerate() {
-        effect(move || {
-            text.with(|_| ());
-            if wanted.peek(|wanted| wanted[which].is_some()) {
-                wanted.update(|wanted| wanted[which] = None);
-            }
-        });
-    }
     let layers = move || (0..states.get()).map(|state| state.to_string()).collect();
     el("section")
         .class("contexts")
@@ -187,9 +175,23 @@ pub fn contexts(page: Page) -> El {
             heading("h3", "plane-title", "The word in more sentences, laid out in a plane"),
             field("More sentences with the word, one a line", more, 4),
             choice("After layer", layers, move || Some(shown_state()), move |layer| {
-                state.put(layer);
+                page.layer.put(Some(layer));
             }),
             picture(page, points, laid),
+            take_table("the similarities", "similarities", move || {
+                alike.with(|alike| {
+                    let (_, _, found) = alike.as_ref()?;
+                    let mut table = Table::new(&["layer", "cosine", "other_words_mean"]);
+                    for (layer, similarity) in found.iter().enumerate() {
+                        table.count(layer).share(similarity.pair);
+                        match similarity.others {
+                            Some(others) => table.share(others),
+                            None => table.none(),
+                        };
+                    }
+                    Some(table)
+                })
+            }),
         ])
 }
 
@@ -289,6 +291,7 @@ fn picture(page: Page, points: Derived<Vec<Point>>, laid: Derived<Option<Plane>>
         .live_style("width", move || format!("{}px", width.get() as u32))
         .live_style("height", || format!("{}px", HEIGHT as u32));
     let drawn: HtmlCanvasElement = canvas.node();
+    let saved = drawn.clone();
     effect(move || {
         let width = width.get();
         page.scheme.get();
@@ -349,6 +352,28 @@ fn picture(page: Page, points: Derived<Vec<Point>>, laid: Derived<Option<Plane>>
                 .attr("aria-live", "polite")
                 .live_text(reading),
             el("ol").class("places").live(list),
+            row("the plane")
+                .shown(move || laid.with(Option::is_some))
+                .child(picture_of(
+                    || "contexts".to_owned(),
+                    move || Some(saved.clone()),
+                )),
+            take_table("the places", "contexts", move || {
+                let mut table = Table::new(&["sentence", "word", "across", "up"]);
+                points.with(|points| {
+                    laid.with(|laid| {
+                        for (at, point) in points.iter().enumerate() {
+                            let place = laid.as_ref().and_then(|laid| laid.points.get(at));
+                            table.text(&point.sentence).text(&point.word);
+                            match place {
+                                Some(&(across, up)) => table.share(across).share(up),
+                                None => table.none().none(),
+                            };
+                        }
+                    });
+                });
+                Some(table)
+            }),
         ])
 }
 

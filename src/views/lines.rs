@@ -6,8 +6,10 @@ use web_sys::{Event, HtmlCanvasElement, KeyboardEvent, MouseEvent};
 use super::canvas::{Surface, draw_behind};
 use super::measure::width_of;
 use super::sheet::{click, here, hide, hide_button, let_go, point_softly, walk};
-use crate::dom::{El, el};
+use super::take_along::save_file;
+use crate::dom::{El, button, el};
 use crate::page::Page;
+use crate::state::export::lines_svg;
 use crate::state::geometry::{LABEL_SIZE, row_room, shortened};
 use crate::state::grid::{Cell, Grid};
 use crate::state::links::Marks;
@@ -22,7 +24,8 @@ pub fn lines(page: Page) -> El {
     let figure = el("figure").class("matrix lines");
     let width = width_of(&figure);
     let grid = Derived::new(move || {
-        let grid = page.grid(page.part.get());
+        let part = page.part.get();
+        let grid = page.grid(part).or_else(|| page.recorded_grid(part));
         grid.map(|grid| page.display.apply(grid))
             .unwrap_or_else(|| Grid {
                 rows: Vec::new(),
@@ -129,6 +132,28 @@ pub fn lines(page: Page) -> El {
                 .live_text(reading),
             hide_button(page, move || page.part.get(), grid),
         ])
+}
+
+/// A button that saves the picture as a drawing.
+pub fn drawing_of_lines(page: Page) -> El {
+    let act = move || {
+        let part = page.part.now();
+        let grid =
+            leptos::prelude::untrack(|| page.grid(part).map(|grid| page.display.apply(grid)));
+        if let Some(grid) = grid {
+            let threshold = page.display.threshold.now() as f32 / 100.0;
+            let marks = page.pointer.now().map(|pointer| pointer.marks_in(part));
+            let drawn = drawn_lines(&grid, marks.unwrap_or_default(), threshold);
+            let title = format!("{} as lines", part.title());
+            let drawing = lines_svg(&title, &grid, drawn);
+            save_file(
+                &format!("{}-lines.svg", part.name()),
+                "image/svg+xml",
+                &drawing,
+            );
+        }
+    };
+    button("SVG", act).class("quiet")
 }
 
 /// Lengths in CSS pixels.

@@ -66,7 +66,9 @@ fn bert(page: Page) -> El {
     let group = el("div").class("group");
     let width = width_of(&group);
     let grid = Derived::new(move || {
-        let live = page.grid(Place::Bert).or_else(|| page.recorded_grid());
+        let live = page
+            .grid(Place::Bert)
+            .or_else(|| page.recorded_grid(Place::Bert));
         let grid = display.apply(live.unwrap_or_else(|| bert_shape(page)));
         match display.padding.get() {
             true => grid.padded(PADDING),
@@ -94,7 +96,7 @@ fn bert(page: Page) -> El {
         sight(page),
         lens_choice(page, Place::Bert, page.bert),
         trouble(page.bert_attention.asking),
-        recording_note(page),
+        recording_note(page, Place::Bert, "BERT"),
         matrix(
             page,
             Place::Bert,
@@ -107,13 +109,13 @@ fn bert(page: Page) -> El {
     ])
 }
 
-/// Says so where a recording stands in for BERT.
-fn recording_note(page: Page) -> El {
+/// Says so where a recording stands in for a model.
+pub fn recording_note(page: Page, place: Place, model: &str) -> El {
     p(
         "note recording",
-        "A recording of BERT on this very text, until the model has loaded.",
+        &format!("A recording of {model} on this very text, until the model has loaded."),
     )
-    .shown(move || page.recorded(Place::Bert, |_| ()).is_some())
+    .shown(move || page.recorded(place, |_| ()).is_some())
 }
 
 /// BART's three matrices, and the place in the writing at which they are shown.
@@ -126,12 +128,16 @@ fn bart(page: Page) -> El {
 
     let source = Derived::new(move || bart_source(page));
     let encoder = Derived::new(move || {
-        let live = page.settled_grid(Place::Encoder);
+        let live = page
+            .settled_grid(Place::Encoder)
+            .or_else(|| page.recorded_grid(Place::Encoder));
         display.apply(live.unwrap_or_else(|| self_attention(source.get(), &Sight::default())))
     });
     // Token by token, before pieces are put together: the rows that are shown are tokens.
     let all_decoder = Derived::new(move || {
-        let live = page.settled_grid(Place::Decoder);
+        let live = page
+            .settled_grid(Place::Decoder)
+            .or_else(|| page.recorded_grid(Place::Decoder));
         live.unwrap_or_else(|| self_attention(bart_output(page), &Sight::of(Rule::Left)))
     });
     let whole_decoder = Derived::new(move || display.apply(all_decoder.get()));
@@ -139,7 +145,9 @@ fn bart(page: Page) -> El {
     let decoder =
         Derived::new(move || display.apply(page.written(Place::Decoder, all_decoder.get())));
     let cross = Derived::new(move || {
-        let live = page.settled_grid(Place::Cross);
+        let live = page
+            .settled_grid(Place::Cross)
+            .or_else(|| page.recorded_grid(Place::Cross));
         let all = live.unwrap_or_else(|| cross_attention(bart_output(page), source.get()));
         display.apply(page.written(Place::Cross, all))
     });
@@ -223,6 +231,7 @@ fn bart(page: Page) -> El {
         el("h3").text("BART"),
         lens_choice(page, Place::Cross, page.bart),
         trouble(answers.asking),
+        recording_note(page, Place::Encoder, "BART"),
         triptych,
         proof::of_decoder(page),
     ])
@@ -243,7 +252,10 @@ fn stepper(page: Page, written: Derived<usize>) -> El {
     effect(move || {
         if draft.with(|draft| draft.stage == Stage::Running) {
             stop();
-            shown.put(None);
+            match page.linked.now() {
+                true => page.linked.set(false),
+                false => shown.put(None),
+            }
         }
     });
     let play = move || {

@@ -1,8 +1,10 @@
 //! One attention matrix as a figure: its sheet, its reading, and every row in words.
 
-use web_sys::HtmlDetailsElement;
+use web_sys::HtmlCanvasElement;
 
+use super::disclosure::{disclosure, is_open};
 use super::sheet::{Sheet, hide_button, marks_in, sheet};
+use super::take_along::take_head;
 use crate::dom::{El, el};
 use crate::page::Page;
 use crate::state::attention::Head;
@@ -11,7 +13,7 @@ use crate::state::grid::Grid;
 use crate::state::links::Place;
 use crate::state::ramp::position;
 use crate::state::summary::{describe, row_summary};
-use crate::var::{Derived, Var};
+use crate::var::Derived;
 
 /// A figure of the attention at `place`. `rule` says what the mask allows, while nothing is pointed at.
 pub fn matrix(
@@ -47,6 +49,7 @@ pub fn matrix(
             shade: position,
         },
     );
+    let saved: HtmlCanvasElement = canvas.node();
     let hook = |value: usize| Some(value.to_string());
     el("figure")
         .class("matrix")
@@ -80,7 +83,14 @@ pub fn matrix(
                 })
                 .live_text(reading),
             hide_button(page, move || place, grid),
-            rows_in_words(grid),
+            rows_in_words(page, place, grid),
+            disclosure(
+                page,
+                &format!("save-{}", place.name()),
+                el("summary").text("Take it along"),
+            )
+            .shown(move || page.attention(place, |_| ()).is_some())
+            .child(take_head(page, move || place, move || Some(saved.clone()))),
         ])
 }
 
@@ -99,12 +109,12 @@ pub fn off_remark(page: Page, place: Place) -> El {
 }
 
 /// Every row's summary, for whoever would rather read than look; made only while it is open.
-fn rows_in_words(grid: Derived<Grid>) -> El {
-    let open = Var::new(false);
-    let details = el("details");
-    let node: HtmlDetailsElement = details.node();
+fn rows_in_words(page: Page, place: Place, grid: Derived<Grid>) -> El {
+    let name = format!("rows-{}", place.name());
+    let summary = el("summary").text("Row by row, in words");
+    let details = disclosure(page, &name, summary);
     let rows = move |list: &El| {
-        if open.get() {
+        if is_open(page, &name) {
             grid.with(|grid| {
                 for row in 0..grid.rows.len() {
                     list.append(el("li").text(&row_summary(grid, row)));
@@ -112,10 +122,5 @@ fn rows_in_words(grid: Derived<Grid>) -> El {
             });
         }
     };
-    details
-        .on("toggle", move |_| open.put(node.open()))
-        .children([
-            el("summary").text("Row by row, in words"),
-            el("ol").live(rows),
-        ])
+    details.child(el("ol").live(rows))
 }

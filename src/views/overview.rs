@@ -9,6 +9,7 @@ use leptos::prelude::window;
 
 use super::canvas::{Surface, draw_behind};
 use super::measure::width_of;
+use super::take_along::{picture as take_picture, row};
 use crate::dom::{El, el};
 use crate::page::Page;
 use crate::state::attention::{Attention, Head};
@@ -23,20 +24,20 @@ pub fn overview(page: Page) -> El {
     let figure = el("figure").class("overview");
     let width = width_of(&figure);
     let shape = Derived::new(move || {
-        page.attention(page.part.get(), |attention| {
+        page.shown_attention(page.part.get(), |attention| {
             (attention.layers(), attention.heads())
         })
         .unwrap_or((0, 0))
     });
     let layout = Derived::new(move || Thumbnails::fit(width.get(), shape.get().0, shape.get().1));
-    let lens = move || page.lens(page.part.get());
     let chosen = move || {
         let (layers, heads) = shape.get();
-        let head = match lens().head.get() {
+        let (layer, head) = page.shown_lens(page.part.get());
+        let head = match head {
             Head::Mean => None,
             Head::One(head) => Some(head.min(heads.saturating_sub(1))),
         };
-        (lens().layer.get().min(layers.saturating_sub(1)), head)
+        (layer.min(layers.saturating_sub(1)), head)
     };
     let choose = move |layer: usize, head: usize| {
         page.lens(page.part.now()).choose(layer, Head::One(head));
@@ -98,16 +99,17 @@ pub fn overview(page: Page) -> El {
     });
     // The thumbnails are drawn when weights come; choosing one only copies the picture.
     let drawn: HtmlCanvasElement = canvas.node();
+    let saved = drawn.clone();
     let picture = Derived::new(move || {
         let (layout, scheme) = (layout.get(), page.scheme.get());
         let part = page.part.get();
         let extent = page.extent(part);
-        page.attention(part, |attention| draw(attention, extent, &layout, scheme))
+        page.shown_attention(part, |attention| draw(attention, extent, &layout, scheme))
             .flatten()
     });
     let reads = move || {
         let part = page.part.get();
-        page.attention(part, |_| ());
+        page.shown_attention(part, |_| ());
         page.extent(part);
         page.scheme.get();
         layout.with(|_| ());
@@ -127,7 +129,7 @@ pub fn overview(page: Page) -> El {
         match head {
             None => format!("Layer {}, the mean over its heads.", layer + 1),
             Some(head) => {
-                let habit = page.attention(page.part.get(), |attention| {
+                let habit = page.shown_attention(page.part.get(), |attention| {
                     let plane = layer * attention.heads() + head;
                     (plane < attention.planes()).then(|| habits(attention, plane))
                 });
@@ -163,6 +165,10 @@ pub fn overview(page: Page) -> El {
                 .attr("id", "overview-reading")
                 .attr("aria-live", "polite")
                 .live_text(reading),
+            row("all heads").child(take_picture(
+                move || format!("{}-all-heads", page.part.now().name()),
+                move || Some(saved.clone()),
+            )),
         ])
 }
 

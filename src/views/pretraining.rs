@@ -8,22 +8,24 @@ use super::app::heading;
 use super::error_note::trouble;
 use super::heads::field::{asked, field};
 use super::probability::probability_row;
+use super::take_along::take_table;
 use crate::dom::{El, button, el, p, value_of};
 use crate::engine::{Model, Outcome};
 use crate::latest::Latest;
 use crate::page::Page;
+use crate::state::fields::{Choice, SCHOOLED};
 use crate::state::format::{decimal, percent};
 use crate::state::pretraining::{Chance, Treatment, single_tokens, treated};
 use crate::state::sentence::{Word, words};
-use crate::var::{Derived, Var};
+use crate::state::table::Table;
+use crate::state::view::View;
+use crate::var::Derived;
 
 /// More than any vocabulary has: the mask's case asks for all of it, to draw another word from.
 const WHOLE_VOCABULARY: usize = 1_000_000;
 /// Candidates asked for in the other cases, so that the word that stood there can be found; and those shown.
 const ASKED: usize = 500;
 const SHOWN: usize = 3;
-/// The largest seed that can be typed.
-const LARGEST_SEED: u32 = 999_999;
 
 /// The word in question.
 #[derive(Clone, PartialEq)]
@@ -47,9 +49,8 @@ struct Case {
 
 /// The section.
 pub fn pretraining(page: Page) -> El {
-    let text = Var::new("The king ruled the country for ten years.".to_owned());
-    let place = Var::new(None::<usize>);
-    let seed = Var::new(1u32);
+    let text = page.fields[SCHOOLED];
+    let (place, seed) = (page.schooled, page.drawn);
     let read = Latest::new(move || {
         let (model, text) = (page.bert.model()?, asked(text)?);
         Some(async move |signal| {
@@ -63,7 +64,9 @@ pub fn pretraining(page: Page) -> El {
             let (text, tokens) = answer.as_ref()?;
             let single = single_tokens(text, tokens);
             let all = words(text);
-            let wanted = place.get().and_then(|place| all.get(place).cloned());
+            let wanted = place
+                .get()
+                .and_then(|choice| all.get(choice.of(text)?).cloned());
             let found = single
                 .iter()
                 .find(|(word, _)| Some(word) == wanted.as_ref())
@@ -100,15 +103,17 @@ pub fn pretraining(page: Page) -> El {
                     strip.append(match single.iter().any(|(one, _)| *one == word) {
                         false => el("span").text(spelled),
                         true => {
-                            let own = word.clone();
-                            button(spelled, move || place.put(Some(index)))
-                                .class("word")
-                                .live_attr("aria-pressed", move || {
+                            let (own, text) = (word.clone(), text.clone());
+                            let choose = move || place.put(Some(Choice::new(&text, index)));
+                            button(spelled, choose).class("word").live_attr(
+                                "aria-pressed",
+                                move || {
                                     let is = chosen.with(|chosen| {
                                         chosen.as_ref().is_some_and(|now| now.word == own)
                                     });
                                     Some(is.to_string())
-                                })
+                                },
+                            )
                         }
                     });
                     copied = word.range.end;
@@ -121,11 +126,11 @@ pub fn pretraining(page: Page) -> El {
         el("input")
             .attr("type", "number")
             .attr("min", "0")
-            .attr("max", &LARGEST_SEED.to_string())
+            .attr("max", &View::MOST_DRAWN.to_string())
             .live_value(move || seed.get().to_string())
             .on("input", move |event| {
                 if let Ok(typed) = value_of(&event).parse::<u32>() {
-                    seed.put(typed.min(LARGEST_SEED));
+                    seed.put(typed.min(View::MOST_DRAWN));
                 }
             }),
     ]);
@@ -165,7 +170,7 @@ pub fn pretraining(page: Page) -> El {
             el("div").class("controls").children([
                 seed_field,
                 button("Draw again", move || {
-                    seed.update(|seed| *seed = (*seed + 1) % LARGEST_SEED);
+                    seed.update(|seed| *seed = (*seed + 1) % View::MOST_DRAWN);
                 }),
                 el("p")
                     .class("verdict-line")
@@ -189,6 +194,23 @@ pub fn pretraining(page: Page) -> El {
                         }
                     });
                 }),
+            take_table("the guesses", "pre-training", move || {
+                cases.answer.with(|answer| {
+                    let (_, _, cases) = answer.as_ref()?;
+                    let mut table = Table::new(&["case", "in_its_place", "guess", "probability"]);
+                    for case in cases {
+                        let name = case.treatment.name();
+                        for candidate in &case.candidates {
+                            table
+                                .text(name)
+                                .text(&case.instead)
+                                .text(candidate.text.trim())
+                                .share(candidate.probability);
+                        }
+                    }
+                    Some(table)
+                })
+            }),
         ])
 }
 
@@ -241,10 +263,10 @@ fn show(chosen: &Chosen, case: &Case, drawn: bool) -> El {
         .iter()
         .find(|(one, _)| *one == case.treatment);
     let share = percent_of.map_or(0, |(_, percent)| *percent);
-    let (name, title) = match case.treatment {
-        Treatment::Hidden => ("hidden", format!("{share} of 100: hidden")),
-        Treatment::Replaced => ("replaced", format!("{share} of 100: another word")),
-        Treatment::Kept => ("kept", format!("{share} of 100: left as it is")),
+    let title = match case.treatment {
+        Treatment::Hidden => format!("{share} of 100: hidden"),
+        Treatment::Replaced => format!("{share} of 100: another word"),
+        Treatment::Kept => format!("{share} of 100: left as it is"),
     };
     let range = &chosen.word.range;
     let original = &chosen.text[range.clone()];
@@ -287,7 +309,7 @@ fn show(chosen: &Chosen, case: &Case, drawn: bool) -> El {
     }
     el("article")
         .class(if drawn { "case drawn" } else { "case" })
-        .attr("data-case", name)
+        .attr("data-case", case.treatment.name())
         .attr("aria-label", &title)
         .children([heading, sight, list, verdict])
 }

@@ -31,10 +31,10 @@ pub fn stages(page: Page) -> El {
             let (grid, least, most) = attention.scores(lens.layer.get(), lens.head.get());
             (page.written(part, grid), least, most)
         })
-        .unwrap_or_else(|| (empty(), 0.0, 0.0))
+        .unwrap_or_default()
     });
     let scores = Derived::new(move || scored.get().0);
-    let weights = Derived::new(move || page.grid(page.part.get()).unwrap_or_else(empty));
+    let weights = Derived::new(move || page.grid(page.part.get()).unwrap_or_default());
     let mask = Derived::new(move || Grid {
         weights: None,
         ..weights.get()
@@ -135,15 +135,6 @@ pub fn stages(page: Page) -> El {
 
 fn linear(value: f32) -> f32 {
     value
-}
-
-fn empty() -> Grid {
-    Grid {
-        rows: Vec::new(),
-        columns: Vec::new(),
-        allowed: Vec::new(),
-        weights: None,
-    }
 }
 
 /// A score with one decimal.

@@ -14,8 +14,8 @@ export function clientTest(name, options, body = options) {
   });
 }
 
-/** Imports the client of the site at `url` into a page. */
-export async function openClient(page, url) {
+/** Imports the client of the site at `url` into a page; `hub` is the address of what `hub:` shall mean. */
+export async function openClient(page, url, hub) {
   await page.evaluate(async (client) => {
     const { Unmask, UnmaskError } = await import(client);
     const failure = (promise) =>
@@ -28,5 +28,5 @@ export async function openClient(page, url) {
       );
     const fileOf = (base64, name) => new File([Uint8Array.from(atob(base64), (byte) => byte.charCodeAt(0))], name);
     Object.assign(window, { Unmask, UnmaskError, failure, fileOf });
-  }, `${url}unmask.js`);
+  }, `${url}unmask.js${hub ? `?hub=${hub}` : ""}`);
 }

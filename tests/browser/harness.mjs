@@ -118,7 +118,7 @@ function launched() {
   return browser;
 }
 
-async function openBare(page, url, isolated) {
+export async function openBare(page, url, isolated) {
   const address = new URL("bare.html", url).href;
   const headers = isolated
     ? { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" }

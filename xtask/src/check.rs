@@ -8,8 +8,9 @@ use crate::test::Tally;
 use crate::workspace::{Metadata, WASM_TARGET};
 
 /// Packages that run in a page, linted once more as they are compiled for it.
-const IN_THE_PAGE: [&str; 5] = [
+const IN_THE_PAGE: [&str; 6] = [
     "unmask",
+    "unmask-importer",
     "unmask-kernels",
     "unmask-model-store",
     "unmask-transformer",

@@ -75,9 +75,11 @@ fn one_file(site: &Path) -> Result<String> {
     );
     for file in walk(site)? {
         let path = address(&file, site)?;
-        // Opened from a disk, a page may not share memory.
-        let threads = path.starts_with("engine/") && path.contains("/threads/");
-        if !is_among(&PARTS, &path) || is_copy(&file) || path.ends_with(".css") || threads {
+        // Opened from a disk, a page may not share memory, nor keep models.
+        let unusable = ["/threads/", "/importer"]
+            .iter()
+            .any(|part| path.starts_with("engine/") && path.contains(part));
+        if !is_among(&PARTS, &path) || is_copy(&file) || path.ends_with(".css") || unusable {
             continue;
         }
         let (content, compressed) = match shrinks(&file) {

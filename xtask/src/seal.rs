@@ -13,6 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
+use crate::build::IMPORTER;
 use crate::compress::{compress, is_copy};
 use crate::files::{address, content_hash, entries, files_in, walk};
 
@@ -134,6 +135,8 @@ impl Kept {
             files.retain(|file| !is_copy(file));
             artifacts.insert(name.to_string_lossy().into_owned(), files);
         }
+        // No build of the engine: whoever is offline wants to see what is stored, whatever the browser.
+        files.extend(artifacts.remove(IMPORTER).unwrap_or_default());
         Ok(Self { files, artifacts })
     }
 
@@ -233,6 +236,7 @@ mod tests {
                 ("manifest.webmanifest", "{}"),
                 ("engine/0a1b/worker.js", "worker"),
                 ("engine/0a1b/simd128/engine.wasm", "wasm"),
+                ("engine/0a1b/importer/importer.wasm", "wasm"),
                 ("models/small.gguf", "weights"),
             ] {
                 let file = site.join(name);
@@ -307,6 +311,8 @@ mod tests {
         assert!(addresses.contains(&""));
         assert!(addresses.contains(&"models/small.gguf"));
         assert!(addresses.contains(&"engine/0a1b/worker.js"));
+        assert!(addresses.contains(&"engine/0a1b/importer/importer.wasm"));
+        assert_eq!(list["artifacts"].as_object().unwrap().len(), 1);
         for absent in ["models/large.gguf", "sw.js", "unmask.js", "index.html"] {
             assert!(!addresses.contains(&absent), "{absent}");
         }

@@ -124,6 +124,10 @@ fn browser(tally: &mut Tally) {
     tally.check("Budgets", || build::weigh(&engine));
     tally.prepared("Browser tests", || {
         let browser = tools::browser()?;
+        // What the page makes of a checkpoint is compared with what the command makes.
+        crate::process::run(cargo("build").arg("--package=unmask-pack"))?;
+        let pack = format!("debug/unmask-pack{}", std::env::consts::EXE_SUFFIX);
+        let pack = Metadata::read()?.target_directory()?.join(pack);
         let folder = root().join("tests/browser");
         let mut tests: Vec<_> = std::fs::read_dir(&folder)?
             .map(|entry| Ok(entry?.file_name()))
@@ -136,6 +140,7 @@ fn browser(tally: &mut Tally) {
             .args(["--test", "--test-reporter=spec"])
             .args(tests)
             .current_dir(folder)
+            .env("UNMASK_PACK", pack)
             .env("CHROMIUM", browser.chromium)
             .env("CHROMIUM_FLAGS", tools::CHROMIUM_FLAGS.join(" "))
             .env("UNMASK_XTASK", std::env::current_exe()?);

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use web_sys::{AbortSignal, Url};
 
+pub use crate::digest::Sha256Digest;
 use crate::{Error, ErrorKind, fetch};
 
 /// A catalogue is a few lines for each model: more than this is something else.
@@ -28,33 +29,18 @@ pub struct Entry {
     /// `Q8_0` and so on; several entries may share a name and differ here.
     #[serde(default)]
     pub quantization: String,
+    /// The same bytes in several files one after the other, for hosts that limit files; they come before `file`.
+    #[serde(default)]
+    pub parts: Vec<Part>,
 }
 
-/// A SHA-256 digest; 64 hexadecimal digits in JSON.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq)]
-#[serde(try_from = "String")]
-pub struct Sha256Digest(pub [u8; 32]);
-
-impl TryFrom<String> for Sha256Digest {
-    type Error = String;
-
-    fn try_from(hex: String) -> Result<Self, String> {
-        let no_digest = || format!("`{hex}` is not a SHA-256 digest in 64 hexadecimal digits");
-        if hex.len() != 64 || !hex.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            return Err(no_digest());
-        }
-        let mut digest = [0; 32];
-        for (byte, at) in digest.iter_mut().zip((0..64).step_by(2)) {
-            *byte = u8::from_str_radix(&hex[at..at + 2], 16).map_err(|_| no_digest())?;
-        }
-        Ok(Self(digest))
-    }
-}
-
-impl std::fmt::Display for Sha256Digest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
+/// One of the files that a model file was cut into.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+pub struct Part {
+    /// Where it is; relative addresses start at the catalogue.
+    pub file: String,
+    /// Its exact length.
+    pub bytes: u64,
 }
 
 impl Catalogue {
@@ -63,13 +49,29 @@ impl Catalogue {
     /// # Errors
     /// `Integrity` where it is not the JSON that it should be.
     pub fn parse(json: &[u8]) -> Result<Self, Error> {
-        serde_json::from_slice(json).map_err(|error| {
+        let unfit = |reason: &str| {
             Error::new(
                 ErrorKind::Integrity,
-                format!("The list of models cannot be read: {error}."),
+                format!("The list of models cannot be read: {reason}."),
                 "Check models.json on the server.",
             )
-        })
+        };
+        let catalogue: Self =
+            serde_json::from_slice(json).map_err(|error| unfit(&error.to_string()))?;
+        for Entry {
+            name, bytes, parts, ..
+        } in &catalogue.models
+        {
+            let sum = parts
+                .iter()
+                .try_fold(0u64, |sum, part| sum.checked_add(part.bytes));
+            if !parts.is_empty() && sum != Some(*bytes) {
+                return Err(unfit(&format!(
+                    "the parts of `{name}` are not as long as the whole"
+                )));
+            }
+        }
+        Ok(catalogue)
     }
 
     /// The file for `name`, in the given quantization or else the first.
@@ -134,15 +136,21 @@ pub async fn find(
         }
     }
     let mut entry = Catalogue::parse(&json)?.find(name, quantization)?.clone();
-    entry.file = Url::new_with_base(&entry.file, url)
-        .map_err(|_| {
-            Error::new(
-                ErrorKind::Integrity,
-                format!("The list of models gives \"{name}\" an address that is none."),
-                "Check models.json on the server.",
-            )
-        })?
-        .href();
+    let absolute = |file: &str| {
+        Url::new_with_base(file, url)
+            .map(|url| url.href())
+            .map_err(|_| {
+                Error::new(
+                    ErrorKind::Integrity,
+                    format!("The list of models gives \"{name}\" an address that is none."),
+                    "Check models.json on the server.",
+                )
+            })
+    };
+    entry.file = absolute(&entry.file)?;
+    for part in &mut entry.parts {
+        part.file = absolute(&part.file)?;
+    }
     Ok(entry)
 }
 
@@ -183,6 +191,18 @@ mod tests {
     }
 
     #[test]
+    fn a_file_may_come_in_parts() {
+        let parts = r#""parts":[{"file":"a.1","bytes":3,"sha256":"x"},{"file":"a.2","bytes":4}]"#;
+        let entry = entry("bert", "Q8_0").replace("\"tasks\":[]", parts);
+        let catalogue = Catalogue::parse(&json(&entry)).unwrap();
+        let parts = &catalogue.find("bert", None).unwrap().parts;
+        assert_eq!(
+            parts.iter().map(|part| part.bytes).collect::<Vec<_>>(),
+            [3, 4]
+        );
+    }
+
+    #[test]
     fn what_is_not_there_is_an_input_error_that_says_what_is() {
         let both = [entry("bert", "Q8_0"), entry("bert", "Q4_0")].join(",");
         let catalogue = Catalogue::parse(&json(&both)).unwrap();
@@ -212,6 +232,11 @@ mod tests {
             replaced(DIGEST, &"é".repeat(32)),
             replaced(DIGEST, &"+1".repeat(32)),
             replaced("\"file\":", "\"path\":"),
+            replaced("\"tasks\":[]", "\"parts\":[{\"file\":\"a.1\",\"bytes\":6}]"),
+            replaced(
+                "\"tasks\":[]",
+                "\"parts\":[{\"file\":\"a.1\",\"bytes\":18446744073709551615},{\"file\":\"a.2\",\"bytes\":8}]",
+            ),
         ];
         for case in cases {
             let error = Catalogue::parse(&case).unwrap_err();

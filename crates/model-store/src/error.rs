@@ -7,6 +7,10 @@ pub enum ErrorKind {
     Network,
     /// Bytes are not what they should be.
     Integrity,
+    /// The browser or the server cannot do this.
+    Unsupported,
+    /// Storage ran out.
+    Memory,
     /// What was asked for makes no sense.
     Input,
     /// Stopped on request.
@@ -25,11 +29,8 @@ pub struct Error {
 }
 
 impl Error {
-    pub(crate) fn new(
-        kind: ErrorKind,
-        message: impl Into<String>,
-        next_step: impl Into<String>,
-    ) -> Self {
+    /// A failure with what went wrong and what to do, both whole sentences.
+    pub fn new(kind: ErrorKind, message: impl Into<String>, next_step: impl Into<String>) -> Self {
         Self {
             kind,
             message: message.into(),
@@ -42,7 +43,7 @@ impl Error {
         Self::new(
             ErrorKind::Aborted,
             "Loading was stopped.",
-            "Load the model again when you want it.",
+            "Load the model again when you want it: what has come already is kept where there is storage.",
         )
     }
 }

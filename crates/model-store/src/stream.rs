@@ -8,14 +8,18 @@ use web_sys::{AbortSignal, ReadableStream, ReadableStreamDefaultReader};
 use crate::{Error, ErrorKind};
 
 /// The chunks of one stream.
-pub(crate) struct Chunks {
+pub struct Chunks {
     reader: ReadableStreamDefaultReader,
     /// What the bytes are, for messages: "The model file at https://..."
     what: String,
 }
 
 impl Chunks {
-    pub(crate) fn new(stream: &ReadableStream, what: String) -> Result<Self, Error> {
+    /// Of this stream.
+    ///
+    /// # Errors
+    /// `Network` where somebody else reads it.
+    pub fn new(stream: &ReadableStream, what: String) -> Result<Self, Error> {
         match ReadableStreamDefaultReader::new(stream) {
             Ok(reader) => Ok(Self { reader, what }),
             Err(reason) => Err(broken(&what, &reason)),
@@ -23,7 +27,10 @@ impl Chunks {
     }
 
     /// Fills `bytes` with the next chunk and returns it as JavaScript has it, or `None` at the end.
-    pub(crate) async fn next(
+    ///
+    /// # Errors
+    /// `Network` where the stream breaks, `Aborted` on request.
+    pub async fn next(
         &mut self,
         bytes: &mut Vec<u8>,
         signal: &AbortSignal,

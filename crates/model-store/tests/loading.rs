@@ -1,18 +1,21 @@
-//! Loading in a real browser: `blob:` addresses are the network, Cache Storage is Cache Storage.
+//! Loading in a real browser: `blob:` addresses are the network, the private file system is itself.
 #![cfg(target_arch = "wasm32")]
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use js_sys::{Array, Uint8Array};
 use sha2::{Digest, Sha256};
-use unmask_model_store::catalogue::{self, Entry, Sha256Digest};
+use unmask_gguf::{Layout, TensorType, Writer};
+use unmask_model_store::catalogue::{self, Entry, Part, Sha256Digest};
+use unmask_model_store::record::{Origin, Stored};
+use unmask_model_store::storage::Store;
 use unmask_model_store::{
-    Error, ErrorKind, Phase, Progress, Sink, load_entry, load_file, load_url,
+    Error, ErrorKind, Phase, Progress, Sink, keep_file, load_entry, load_file, load_stored,
+    load_url,
 };
-use wasm_bindgen::JsCast;
-use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
-use web_sys::{AbortController, AbortSignal, Blob, Cache, Response, Url, WorkerGlobalScope};
+use web_sys::{AbortController, AbortSignal, Blob, Url};
 
 wasm_bindgen_test_configure!(run_in_dedicated_worker);
 
@@ -51,10 +54,17 @@ fn serve(bytes: &[u8]) -> String {
     Url::create_object_url_with_blob(&blob(bytes)).unwrap()
 }
 
+/// A model file with one tensor; each seed has its own.
 fn bytes(seed: u8) -> Vec<u8> {
-    (0..300_000u32)
-        .map(|i| (i % 251) as u8 ^ (seed & 1))
-        .collect()
+    let values: Vec<u8> = (0..300_000u32)
+        .map(|i| (i % 251) as u8 ^ (seed & 3))
+        .collect();
+    let metadata = BTreeMap::from([("general.architecture".to_owned(), "bert".into())]);
+    let tensors = vec![("weight".to_owned(), vec![75_000], TensorType::F32)];
+    let layout = Layout::new(metadata, tensors).unwrap();
+    let mut writer = Writer::new(layout, Vec::new()).unwrap();
+    writer.tensor("weight", &values).unwrap();
+    writer.finish().unwrap()
 }
 
 fn digest(bytes: &[u8]) -> Sha256Digest {
@@ -68,6 +78,7 @@ fn entry(file: String, promised: &[u8]) -> Entry {
         bytes: promised.len() as u64,
         sha256: digest(promised),
         quantization: "Q8_0".into(),
+        parts: Vec::new(),
     }
 }
 
@@ -83,53 +94,81 @@ async fn load(entry: &Entry) -> (Result<Vec<u8>, Error>, Vec<Progress>) {
     (loaded, told.into_inner())
 }
 
-async fn cache() -> Cache {
-    let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
-    let cache = scope.caches().unwrap().open("unmask-models-1");
-    JsFuture::from(cache).await.unwrap().unchecked_into()
-}
-
-fn key(digest: Sha256Digest) -> String {
-    format!("https://models.unmask.invalid/sha256/{digest}")
+async fn store() -> Store {
+    Store::open().await.unwrap()
 }
 
 async fn is_kept(digest: Sha256Digest) -> bool {
-    let found = JsFuture::from(cache().await.match_with_str(&key(digest))).await;
-    !found.unwrap().is_undefined()
+    store().await.stored(&digest.to_string()).await.is_some()
+}
+
+async fn forget(file: &[u8]) {
+    store().await.remove(&digest(file).to_string()).await;
 }
 
 #[wasm_bindgen_test]
 async fn a_verified_file_is_kept_and_needs_no_network_the_next_time() {
     let file = bytes(0);
+    forget(&file).await;
     let entry = entry(serve(&file), &file);
     let (loaded, told) = load(&entry).await;
     assert_eq!(loaded.unwrap(), file);
-    let total = file.len() as u64;
-    let end = |phase| Progress {
-        phase,
-        loaded: total,
-        total: Some(total),
-    };
-    assert_eq!(told.last(), Some(&end(Phase::Download)));
+    let end = told.last().unwrap();
+    assert_eq!(
+        (end.phase, end.loaded),
+        (Phase::Download, file.len() as u64)
+    );
     assert!(told.is_sorted_by(|a, b| a.loaded < b.loaded));
 
     Url::revoke_object_url(&entry.file).unwrap();
     let (loaded, told) = load(&entry).await;
     assert_eq!(loaded.unwrap(), file);
-    assert_eq!(told.last(), Some(&end(Phase::Cache)));
+    let end = told.last().unwrap();
+    assert_eq!((end.phase, end.loaded), (Phase::Cache, file.len() as u64));
+
+    let (stored, _) = store()
+        .await
+        .stored(&entry.sha256.to_string())
+        .await
+        .unwrap();
+    assert_eq!(stored.parameters, 75_000);
+    assert_eq!(stored.origin, Origin::Catalogue);
+    let loaded = load_stored::<Bytes>(&stored.id, &|_| {}, &signal()).await;
+    assert_eq!(loaded.unwrap(), file);
+}
+
+#[wasm_bindgen_test]
+async fn a_file_in_parts_is_put_together_and_kept_whole() {
+    let file = bytes(3);
+    forget(&file).await;
+    let cuts = [0, 7, 100_000, 100_001, file.len()];
+    let part = |range: &[usize]| Part {
+        file: serve(&file[range[0]..range[1]]),
+        bytes: (range[1] - range[0]) as u64,
+    };
+    let entry = Entry {
+        parts: cuts.windows(2).map(part).collect(),
+        ..entry("https://example.org/not-there.gguf".into(), &file)
+    };
+    assert_eq!(load(&entry).await.0.unwrap(), file);
+    assert!(is_kept(entry.sha256).await);
 }
 
 #[wasm_bindgen_test]
 async fn a_file_that_is_not_the_promised_one_is_refused_and_not_kept() {
-    let promised = [bytes(0), vec![1]].concat();
-    let flipped = [bytes(0), vec![0]].concat();
-    let short = bytes(0);
-    let long = [bytes(0), vec![1, 1]].concat();
-    let no_model = [vec![0xff], bytes(0)].concat();
+    let promised = bytes(0);
+    forget(&promised).await;
+    let mut flipped = promised.clone();
+    flipped[200_000] ^= 1;
+    let short = promised[..promised.len() - 1].to_vec();
+    let long = [&promised[..], &[1]].concat();
+    let no_model = [vec![0xff], promised[1..].to_vec()].concat();
     for wrong in [flipped, short, long, no_model] {
         let (loaded, _) = load(&entry(serve(&wrong), &promised)).await;
         assert_eq!(loaded.unwrap_err().kind, ErrorKind::Integrity);
         assert!(!is_kept(digest(&promised)).await);
+        let (_, parts) = store().await.list().await;
+        assert_eq!(parts, [], "nothing of it is there to go on with");
     }
     let (loaded, _) = load(&entry(serve(&promised), &promised)).await;
     assert_eq!(loaded.unwrap(), promised, "the next request works");
@@ -137,11 +176,33 @@ async fn a_file_that_is_not_the_promised_one_is_refused_and_not_kept() {
 
 #[wasm_bindgen_test]
 async fn a_damaged_copy_is_replaced_from_the_network() {
-    let file = [bytes(1), vec![7]].concat();
-    for damage in [vec![], bytes(1), [bytes(1), vec![8]].concat()] {
-        let copy = Response::new_with_opt_blob(Some(&blob(&damage))).unwrap();
-        let put = cache().await.put_with_str(&key(digest(&file)), &copy);
-        JsFuture::from(put).await.unwrap();
+    let file = bytes(1);
+    let mut flipped = file.clone();
+    flipped[200_000] ^= 1;
+    for damage in [vec![], file[..1_000].to_vec(), flipped] {
+        forget(&file).await;
+        let store = store().await;
+        let record = Stored {
+            id: digest(&file).to_string(),
+            name: "test".into(),
+            architecture: "bert".into(),
+            quantization: "Q8_0".into(),
+            bytes: file.len() as u64,
+            sha256: digest(&file),
+            parameters: 1,
+            heads: Vec::new(),
+            tasks: Vec::new(),
+            license: None,
+            source: "test".into(),
+            revision: None,
+            origin: Origin::Catalogue,
+            imported: "2026-11-24T00:00:00.000Z".into(),
+            last_used: "2026-11-24T00:00:00.000Z".into(),
+        };
+        let writer = store.write_part(&record.id).await.unwrap();
+        writer.write_at(0, &damage).unwrap();
+        drop(writer);
+        store.finish(&record).await.unwrap();
 
         let entry = entry(serve(&file), &file);
         let (loaded, told) = load(&entry).await;
@@ -152,6 +213,24 @@ async fn a_damaged_copy_is_replaced_from_the_network() {
         let (loaded, _) = load(&entry).await;
         assert_eq!(loaded.unwrap(), file, "the new copy is sound");
     }
+}
+
+#[wasm_bindgen_test]
+async fn a_file_that_is_no_model_is_not_kept_for_its_own_sake() {
+    let store = store().await;
+    for wrong in [vec![], b"GGUF".to_vec(), bytes(2)[..200_000].to_vec()] {
+        let kept = keep_file(&store, "ab", "x.gguf", &blob(&wrong), &|_| {}, &signal()).await;
+        assert_eq!(kept.unwrap_err().kind, ErrorKind::Integrity);
+    }
+    let sound = bytes(2);
+    keep_file(&store, "ab", "x.gguf", &blob(&sound), &|_| {}, &signal())
+        .await
+        .unwrap();
+    let loaded = load_stored::<Bytes>("ab", &|_| {}, &signal()).await;
+    assert_eq!(loaded.unwrap(), sound);
+    assert!(store.remove("ab").await);
+    let gone = load_stored::<Bytes>("ab", &|_| {}, &signal()).await;
+    assert_eq!(gone.unwrap_err().kind, ErrorKind::Input);
 }
 
 #[wasm_bindgen_test]
@@ -169,8 +248,9 @@ async fn what_cannot_be_fetched_is_a_network_error() {
 }
 
 #[wasm_bindgen_test]
-async fn a_cancelled_load_stops_between_chunks_and_keeps_nothing() {
-    let file = [bytes(1), vec![9]].concat();
+async fn a_cancelled_load_stops_between_chunks_and_the_next_one_goes_on() {
+    let file = bytes(2);
+    forget(&file).await;
     let abort = AbortController::new().unwrap();
     let stop = |_| abort.abort();
     let entry = entry(serve(&file), &file);

@@ -24,6 +24,10 @@ pub enum Request {
     Load {
         /// Where the model comes from.
         source: Source,
+        /// A quantization that its matrices are encoded in anew as they arrive, to be compared with: `F32`, `F16`, `Q8_0`
+        /// or `Q4_0`.
+        #[serde(default)]
+        requantize: Option<String>,
     },
     /// Free a model's memory. Answers `Done`.
     Dispose {
@@ -132,6 +136,19 @@ pub enum Request {
         #[serde(default)]
         pair: Option<String>,
     },
+    /// Logits over the whole vocabulary: BERT's for each mask, BART's behind each token of the target. Answers `Logits`.
+    Logits {
+        /// Handle of the model.
+        model: u32,
+        /// The text.
+        text: String,
+        /// BART: what the decoder is made to say; without it, the first token's logits alone.
+        #[serde(default)]
+        target: Option<String>,
+        /// BART: the task that chooses language codes.
+        #[serde(default)]
+        task: Option<String>,
+    },
     /// Sequence to sequence. Answers `Step` events, then `Generated`.
     Generate {
         /// Handle of the model.
@@ -191,6 +208,11 @@ pub enum Source {
     Url {
         /// The address.
         url: String,
+    },
+    /// A file that the browser keeps.
+    Stored {
+        /// Its name in the store.
+        id: String,
     },
     /// The bytes of one GGUF file that the reader chose; they travel beside the message as a `Blob`.
     File {

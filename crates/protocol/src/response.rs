@@ -2,17 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
-/// One message from the engine.
+/// One message from the engine, or with another kind of reply from the importer.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(
     tag = "event",
     rename_all = "camelCase",
     rename_all_fields = "camelCase"
 )]
-pub enum Event {
+pub enum Event<R = Reply> {
     /// The engine's wasm is up and listens; sent once, first.
     Ready {
-        /// Which artifact runs: `simd128`, `relaxed` or `threads`.
+        /// Which artifact runs: `simd128`, `relaxed`, `threads`, or `importer`.
         artifact: String,
         /// The engine's version.
         version: String,
@@ -41,7 +41,7 @@ pub enum Event {
         /// The request.
         id: u32,
         /// The answer.
-        reply: Reply,
+        reply: R,
     },
     /// The request failed; nothing follows it.
     Failure {
@@ -125,6 +125,17 @@ pub enum Reply {
         /// Set where the text was longer than the model reads.
         truncation: Option<Truncation>,
     },
+    /// To `Logits`; the values travel as one `Float32Array` `[positions, vocabulary]` beside the message.
+    Logits {
+        /// BERT: token positions of the masks. BART: positions of what the decoder has read.
+        positions: Vec<usize>,
+        /// BART: the token at each position, as the vocabulary spells it.
+        read: Vec<String>,
+        /// Words in the vocabulary.
+        vocabulary: usize,
+        /// Set where the text, or else the target, was longer than the model reads.
+        truncation: Option<Truncation>,
+    },
     /// To `Generate`.
     Generated {
         /// The whole output.
@@ -153,6 +164,9 @@ pub struct Progress {
     pub loaded: u64,
     /// Bytes in all, where known.
     pub total: Option<u64>,
+    /// Seconds until all are done at this pace, or until a server may be asked again.
+    #[serde(default)]
+    pub seconds_left: Option<u32>,
 }
 
 /// What a load is busy with.
@@ -165,6 +179,10 @@ pub enum Phase {
     Cache,
     /// Bytes come from a file that the reader chose.
     File,
+    /// What was written is read again, to be sure.
+    Verify,
+    /// Nothing moves: another tab has the file, or a server wants to be left alone for a while.
+    Waiting,
 }
 
 /// What a model is and can do.

@@ -46,6 +46,8 @@ impl From<store::Error> for Failure {
         let code = match error.kind {
             ErrorKind::Network => ErrorCode::Network,
             ErrorKind::Integrity => ErrorCode::Integrity,
+            ErrorKind::Unsupported => ErrorCode::Unsupported,
+            ErrorKind::Memory => ErrorCode::Memory,
             ErrorKind::Input => ErrorCode::Input,
             ErrorKind::Aborted => ErrorCode::Aborted,
         };

@@ -13,6 +13,7 @@ use unmask_transformer::tasks::fill_mask::{fill_mask, fill_positions};
 use unmask_transformer::tasks::generate::generate;
 use unmask_transformer::tasks::hidden_states::hidden_states;
 use unmask_transformer::tasks::label::label;
+use unmask_transformer::tasks::logits::{bart_logits, bert_logits};
 use unmask_transformer::tasks::next_sentence::next_sentence;
 
 use crate::convert;
@@ -80,6 +81,7 @@ async fn answer_bert(bert: &Bert, request: &Request, context: &Context) -> Resul
         Request::HiddenStates { text, pair, .. } => {
             convert::hidden_states(hidden_states(bert, text, pair.as_deref())?)
         }
+        Request::Logits { text, .. } => convert::logits(bert_logits(bert, text)?),
         Request::Attention {
             text,
             pair,
@@ -133,6 +135,15 @@ async fn answer_bart(bart: &Bart, request: &Request, context: &Context) -> Resul
             }
             let generation = convert::generation(generation.finish()?);
             Reply::Generated { generation }.into()
+        }
+        Request::Logits {
+            text, target, task, ..
+        } => {
+            let options = GenerateOptions {
+                task: task.clone(),
+                ..GenerateOptions::default()
+            };
+            convert::logits(bart_logits(bart, text, target.as_deref(), &options)?)
         }
         Request::Attention {
             text,
@@ -240,6 +251,7 @@ pub fn handle(request: &Request) -> u32 {
         | Request::Answer { model, .. }
         | Request::Embed { model, .. }
         | Request::HiddenStates { model, .. }
+        | Request::Logits { model, .. }
         | Request::Generate { model, .. }
         | Request::Attention { model, .. }
         | Request::Dispose { model } => *model,

@@ -7,21 +7,20 @@ use crate::dom::{El, el, p};
 use crate::engine::Model;
 use crate::latest::Latest;
 use crate::page::{ANSWER, Page};
+use crate::state::fields::{PASSAGE, QUESTION};
 use crate::state::format::percent;
 use crate::state::marked::runs;
-use crate::var::Var;
+use crate::state::table::Table;
+use crate::var::effect;
 use crate::views::error_note::trouble;
+use crate::views::take_along::take_table;
 
 /// What stands between a question and its passage where BART reads both.
 const SEPARATOR: &str = "<sep>";
 
 /// The question answering head.
 pub fn panel(page: Page) -> El {
-    let question = Var::new("Where did the keys turn up?".to_owned());
-    let passage = Var::new(
-        "Martha looked for her keys all morning. They turned up in the pocket of her raincoat."
-            .to_owned(),
-    );
+    let (question, passage) = (page.fields[QUESTION], page.fields[PASSAGE]);
     let latest = Latest::new(move || {
         let (model, question, passage) = (page.bert.model()?, asked(question)?, asked(passage)?);
         Some(async move |signal| {
@@ -42,6 +41,11 @@ pub fn panel(page: Page) -> El {
             let written = model.generate(&text, &controls, signal, |_| ()).await?;
             Ok(written.text)
         })
+    });
+    effect(move || {
+        let marked = latest.settled(|(_, answers)| Some(answers.first()?.text.clone()));
+        let own = own_words.settled(|text| Some(text.clone()));
+        page.told.answers.put(marked.zip(own));
     });
     let marked = move |place: &El| {
         latest.answer.with(|answer| {
@@ -104,5 +108,23 @@ pub fn panel(page: Page) -> El {
                         }),
                 ]),
             ]),
+            take_table("the answers", "answers", move || {
+                latest.answer.with(|answer| {
+                    let (_, answers) = answer.as_ref()?;
+                    let mut table = Table::new(&["model", "text", "start", "end", "probability"]);
+                    for answer in answers {
+                        table
+                            .text("BERT")
+                            .text(&answer.text)
+                            .count(answer.start)
+                            .count(answer.end)
+                            .share(answer.probability);
+                    }
+                    if let Some(text) = own_words.answer.get() {
+                        table.text("BART").text(&text).none().none().none();
+                    }
+                    Some(table)
+                })
+            }),
         ])
 }

@@ -49,6 +49,15 @@ pub fn fill_mask<'a>(
     top_k: Option<usize>,
     attending: impl Into<Attending<'a>>,
 ) -> Result<FilledMasks> {
+    let (encoding, positions) = mask_positions(bert, text)?;
+    candidates(bert, encoding, &positions, top_k, attending)
+}
+
+/// The tokens of a text, and where its masks are among them.
+///
+/// # Errors
+/// As [`fill_mask`].
+pub(super) fn mask_positions(bert: &Bert, text: &str) -> Result<(Encoding, Vec<u32>)> {
     bert.head(HeadKind::MaskedLm, None)?;
     require_text(text, "The text")?;
     let mask_id = bert.tokenizer.mask_id().ok_or_else(|| {
@@ -75,7 +84,7 @@ pub fn fill_mask<'a>(
             ),
         });
     }
-    candidates(bert, encoding, &positions, top_k, attending)
+    Ok((encoding, positions))
 }
 
 /// The `top_k` most probable tokens for each of `positions`, whatever stands there: pre-training asks for the original
