@@ -301,6 +301,7 @@ readerTest("the decoder's triangle grows with what has been written", async (rea
   assert.equal((await reader.shape("cross")).rows, 3);
   // The same in every picture of the decoder, and in the list of what a change reaches.
   const { page } = reader;
+  await page.locator("[data-proof=decoder] .changes li").first().waitFor();
   assert.equal(await page.locator("[data-proof=decoder] .changes li").count(), 3);
   const attention = page.getByRole("region", { name: "Every layer, every head" });
   await reader.choose(attention, "BART’s decoder");
