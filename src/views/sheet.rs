@@ -108,8 +108,10 @@ pub fn sheet(page: Page, sheet: Sheet) -> El {
         )
     };
     let draw = move || {
-        let (geometry, marks, silent, scheme) = seen();
+        // The grid is read before the geometry, which follows from it: where the geometry stays as it is, an effect that
+        // asked it first would not hear of the grid.
         grid.with(|grid| {
+            let (geometry, marks, silent, scheme) = seen();
             // A canvas that cannot be drawn on leaves the words beside it.
             let _ = paint(&drawn, grid, geometry, marks, silent, scheme, shade);
         });
