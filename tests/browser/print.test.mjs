@@ -4,29 +4,27 @@ import assert from "node:assert/strict";
 
 import { readerTest } from "./reader.mjs";
 
+/** How bright what BERT's matrix is painted with is, from 0 to 255. */
+function brightness() {
+  const canvas = document.querySelector("[data-matrix=bert] canvas");
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  let [sum, seen] = [0, 0];
+  for (let at = 0; at < data.length; at += 4) {
+    if (data[at + 3] < 255) continue;
+    sum += data[at] + data[at + 1] + data[at + 2];
+    seen += 3;
+  }
+  return sum / seen;
+}
+
 readerTest("the page prints as a handout of two to four pages, in light colours, with every matrix whole", { colorScheme: "dark", viewport: { width: 1440, height: 900 } }, async (reader) => {
   const { page } = reader;
-  // How dark the first cell of BERT's matrix and the ink beside it are, from 0 to 255.
-  const shade = () =>
-    page.evaluate(() => {
-      const canvas = document.querySelector("[data-matrix=bert] canvas");
-      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-      let [sum, seen] = [0, 0];
-      for (let at = 0; at < data.length; at += 4) if (data[at + 3] === 255) (sum += data[at] + data[at + 1] + data[at + 2]), (seen += 3);
-      return sum / seen;
-    });
-  const onScreen = await shade();
+  const onScreen = await page.evaluate(brightness);
   // As wide as a sheet of A4 between its margins.
   await page.setViewportSize({ width: 680, height: 980 });
   await page.emulateMedia({ media: "print", colorScheme: "dark" });
   await page.waitForFunction(() => getComputedStyle(document.documentElement).getPropertyValue("--paper") === "#fff");
-  await page.waitForFunction((dark) => {
-    const canvas = document.querySelector("[data-matrix=bert] canvas");
-    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-    let [sum, seen] = [0, 0];
-    for (let at = 0; at < data.length; at += 4) if (data[at + 3] === 255) (sum += data[at] + data[at + 1] + data[at + 2]), (seen += 3);
-    return sum / seen > dark + 60;
-  }, onScreen);
+  await page.waitForFunction(`(${brightness})() > ${onScreen + 60}`);
   const { pressed, cut, matrices } = await page.evaluate(() => {
     const visible = (element) => element.checkVisibility() && element.getClientRects().length > 0;
     const pressed = [...document.querySelectorAll("button:not(.word, .token, .plain), input:not([type=radio]), summary, progress, .tour-door")].filter(visible).map((element) => element.outerHTML.slice(0, 80));
