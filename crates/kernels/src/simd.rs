@@ -31,6 +31,11 @@ pub(crate) struct Steps {
 
 impl Steps {
     /// The top bit is the sign.
+    #[cfg(any(
+        test,
+        not(all(target_arch = "wasm32", target_feature = "simd128")),
+        feature = "relaxed-simd"
+    ))]
     pub(crate) const SIGNED: Self = Self {
         least: -128.0,
         most: 127.0,
