@@ -412,7 +412,10 @@ fn progress(message: &Reader) -> Result<Progress, Misread> {
         },
         loaded: message.number("loaded")? as u64,
         total: message.number("total").ok().map(|total| total as u64),
-        seconds_left: message.number("secondsLeft").ok().map(|seconds| seconds as u32),
+        seconds_left: message
+            .number("secondsLeft")
+            .ok()
+            .map(|seconds| seconds as u32),
     })
 }
 

@@ -21,7 +21,7 @@ const LARGE = /\.(safetensors|bin|gguf)$/;
  * - `fault`, a function of `{ path, file, from, to, number }`, may answer for each request: `{ cut: PLACE }` ends the
  *   connection there, `{ ignoreRanges: true }` sends the whole file, `{ flip: PLACE }` bends a bit, `{ end: PLACE }` sends
  *   a shorter file and says so, `{ etag }` another version's tag, `{ status, headers }` refuses, `{ hold: PLACE, until }`
- *   sends nothing behind a place until a promise resolves, `{ plain: true }` leaves out what is exposed to other sites.
+ *   sends nothing behind a place until a promise resolves, `{ unsized: true }` does not say how much comes, `{ plain: true }` leaves out what is exposed to other sites.
  * - `requests` lists what was asked for: `{ method, path, from, to }`.
  */
 export async function startHub() {
@@ -70,9 +70,9 @@ export async function startHub() {
     // The hub says the same of what does not exist and of what is private.
     if (!repository) return refuse(response, 401);
     if (![repository.sha, "main", ...repository.revisions].includes(revision)) return refuse(response, 404);
-    const late = state.fault?.({ ...asked, file: filename ?? "api", number: count(state, asked.path) });
-    if (late?.status) return refuse(response, late.status, late.headers);
     if (api) {
+      const fault = state.fault?.({ ...asked, file: "api", number: count(state, asked.path) });
+      if (fault?.status) return refuse(response, fault.status, fault.headers);
       const siblings = [...repository.files].map(([rfilename, file]) => ({
         rfilename,
         size: file.bytes,
@@ -156,7 +156,7 @@ async function send(state, request, response, asked, filename, file) {
     return response.end();
   }
   const range = ranged && { "Content-Range": `bytes ${begin}-${end - 1}/${length}` };
-  response.writeHead(ranged ? 206 : 200, { ...headers, ...range, "Content-Length": end - begin });
+  response.writeHead(ranged ? 206 : 200, { ...headers, ...range, ...(!fault.unsized && { "Content-Length": end - begin }) });
   if (request.method === "HEAD") return response.end();
   const stop = fault.cut === undefined ? end : Math.min(end, Math.max(begin, fault.cut));
   for (let at = begin; at < stop && !response.destroyed; ) {
@@ -167,9 +167,7 @@ async function send(state, request, response, asked, filename, file) {
       bytes = Buffer.from(bytes);
       bytes[fault.flip - at] ^= 1;
     }
-    if (!response.write(bytes)) {
-      await new Promise((resolve) => response.once("drain", resolve).once("close", resolve));
-    }
+    if (!response.write(bytes)) await drained(response);
     at = next;
     if (at === fault.hold) await fault.until;
   }
@@ -180,4 +178,15 @@ async function send(state, request, response, asked, filename, file) {
   } else {
     response.end();
   }
+}
+
+/** Comes back when there is room for more, or nobody to read it. */
+function drained(response) {
+  return new Promise((resolve) => {
+    const done = () => {
+      response.off("drain", done).off("close", done);
+      resolve();
+    };
+    response.on("drain", done).on("close", done);
+  });
 }

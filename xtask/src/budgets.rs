@@ -15,8 +15,8 @@ use crate::sizes::{Part, report};
 /// The page's wasm with every panel's view in it; `FIRST_PAINT` holds the whole down.
 const APP: usize = 168_000;
 const ENGINE: usize = 1_300_000;
-/// What gets models from elsewhere; fetched for offline use, and otherwise only when somebody asks.
-const IMPORTER_BYTES: usize = 400_000;
+/// What gets models from elsewhere; fetched when somebody asks.
+const IMPORTER_BYTES: usize = 500_000;
 /// Everything before the page is alive.
 const FIRST_PAINT: usize = 250_000;
 /// What one browser keeps for offline use before any large model.
@@ -77,7 +77,11 @@ fn parts(site: &Path, engine: &str) -> Result<Vec<Part>> {
             Some(FIRST_PAINT),
         ),
         part("engine, scripts of its worker", files_in(&folder)?, None),
-        part("importer", walk(&folder.join(IMPORTER))?, Some(IMPORTER_BYTES)),
+        part(
+            "importer",
+            walk(&folder.join(IMPORTER))?,
+            Some(IMPORTER_BYTES),
+        ),
     ];
     let kept = Kept::of(site, engine)?;
     for (name, files) in &kept.artifacts {

@@ -293,9 +293,7 @@ impl Import<'_> {
     }
 
     async fn no_room(&self, bytes: u64) -> Failure {
-        let free = quota::Estimate::ask().await.map_or(0, |e| e.free());
-        let (stored, _) = self.store.list().await;
         let needed = bytes.saturating_sub(self.writer.bytes());
-        quota::no_room(needed, free, stored).into()
+        quota::explain(self.store, needed).await.into()
     }
 }
