@@ -49,6 +49,11 @@ export interface LoadOptions extends Cancellable {
   onProgress?: (progress: Progress) => void;
   /** Which file of a model that the catalogue has in several, such as `"Q8_0"`; of a checkpoint, what it becomes. */
   quantization?: string;
+  /**
+   * To compare quantizations: the matrices are decoded and encoded anew in this one as they arrive. What the file has lost already
+   * does not come back.
+   */
+  requantize?: "F32" | "F16" | "Q8_0" | "Q4_0";
 }
 
 /** What a model is and can do. */
@@ -180,8 +185,10 @@ export interface HeadsOff {
 }
 
 export interface FillMaskOptions extends Cancellable {
-  /** Candidates for each mask. */
+  /** Candidates for each mask or position. */
   topK?: number;
+  /** Positions of tokens (as `tokenize` counts them) that are asked about instead of the masks, whatever stands there. */
+  positions?: number[];
   mask?: MaskSpec;
   headsOff?: HeadsOff;
 }
@@ -294,6 +301,26 @@ export interface HiddenStates {
   states: number;
   dimensions: number;
   /** `[state, token, dimension]`, row-major. */
+  values: Float32Array;
+  truncation?: Truncation;
+}
+
+export interface LogitsOptions extends Cancellable {
+  /** BART: what the decoder is made to say; without it, the logits of the first token alone. */
+  target?: string;
+  /** BART: one of its tasks. */
+  task?: string;
+}
+
+/** Logits over the whole vocabulary. */
+export interface Logits {
+  /** BERT: token positions of the masks. BART: positions of what the decoder has read, from its start token on. */
+  positions: number[];
+  /** BART: the token at each of the positions, as the vocabulary spells it; the logits are those of the token behind it. */
+  read: string[];
+  /** Words in the vocabulary. */
+  vocabulary: number;
+  /** `[position, word]`, row-major, before softmax. */
   values: Float32Array;
   truncation?: Truncation;
 }
@@ -466,7 +493,7 @@ export class Unmask {
 
   tokenize(text: string, pair?: string | null, options?: Cancellable): Promise<Truncatable<Token>>;
 
-  /** A list for each `[MASK]` in the text, in order. */
+  /** A list for each `[MASK]` in the text, in order, or for each of `positions`. */
   fillMask(text: string, options?: FillMaskOptions): Promise<Truncatable<FilledMask>>;
 
   /** Probability that `b` follows `a`. */
@@ -486,6 +513,9 @@ export class Unmask {
 
   /** BERT: what each layer has made of each token. */
   hiddenStates(text: string, options?: HiddenStatesOptions): Promise<HiddenStates>;
+
+  /** BERT: for each `[MASK]`. BART: behind each token of the target. */
+  logits(text: string, options?: LogitsOptions): Promise<Logits>;
 
   /** One step a token. Leaving the loop stops the engine; the iterator's return value is the whole generation. */
   generate(text: string, options?: GenerateOptions): AsyncGenerator<Step, Generation, void>;

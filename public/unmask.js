@@ -21,7 +21,7 @@ export class Unmask {
   #disposed = false;
 
   static async load(source, options) {
-    const { onProgress, signal, quantization } = pick(options, LOAD);
+    const { onProgress, signal, quantization, requantize } = pick(options, [...LOAD, "requantize"]);
     const model = new Unmask();
     const { imported, ...loaded } = sourceOf(source, quantization);
     if (imported) {
@@ -30,6 +30,7 @@ export class Unmask {
     } else {
       model.#source = loaded;
     }
+    model.#source.request.requantize = requantize;
     await model.#load(onProgress, signal);
     return model;
   }
@@ -88,7 +89,7 @@ export class Unmask {
   }
 
   async fillMask(text, options) {
-    const { signal, ...controls } = pick(options, ["topK", "mask", "headsOff", "signal"]);
+    const { signal, ...controls } = pick(options, ["topK", "positions", "mask", "headsOff", "signal"]);
     const request = { kind: "fillMask", text: asText(text), ...controls };
     const { masks, truncation } = await this.#ask(request, { signal });
     return list(masks, truncation);
@@ -133,6 +134,13 @@ export class Unmask {
     const request = { kind: "hiddenStates", text: asText(text), ...controls };
     const { tokens, states, dimensions, values, truncation } = await this.#ask(request, { signal });
     return { tokens, states, dimensions, values, ...(truncation && { truncation }) };
+  }
+
+  async logits(text, options) {
+    const { signal, ...controls } = pick(options, ["target", "task", "signal"]);
+    const request = { kind: "logits", text: asText(text), ...controls };
+    const { positions, read, vocabulary, values, truncation } = await this.#ask(request, { signal });
+    return { positions, read, vocabulary, values, ...(truncation && { truncation }) };
   }
 
   async *generate(text, options) {
@@ -547,6 +555,11 @@ function asCount(value, name) {
   return value;
 }
 
+function asCounts(value, name) {
+  mustBe(Array.isArray(value), name, "an array of whole numbers");
+  return value.map((count, i) => asCount(count, `Number ${i} of ${name}`));
+}
+
 function asSeed(value, name) {
   mustBe(Number.isSafeInteger(value) && value >= 0, name, "a whole number from 0");
   return value;
@@ -615,12 +628,14 @@ const OPTIONS = {
   onProgress: asFunction,
   signal: asSignal,
   quantization: asText,
+  requantize: asText,
   discard: asBoolean,
   head: asText,
   pair: asText,
   target: asText,
   task: asText,
   labels: asTexts,
+  positions: asCounts,
   hypothesis: asText,
   mask: asMaskSpec,
   headsOff: asHeadsOff,

@@ -14,7 +14,9 @@ use web_sys::{AbortController, AbortSignal};
 use crate::js::{Misread, Reader, Writer};
 use crate::state::attention::{Attention, Attentions};
 use crate::state::catalogue::{Catalogue, Entry};
-use crate::state::draft::Written;
+use crate::state::contexts::HiddenStates;
+use crate::state::draft::{Draft, Written};
+use crate::state::quantizations::Logits;
 use crate::state::shapes::Sight;
 
 #[wasm_bindgen(module = "/src/engine.js")]
@@ -28,7 +30,18 @@ extern "C" {
     #[wasm_bindgen(js_name = load, catch)]
     async fn js_load(
         name: &str,
+        signal: Option<AbortSignal>,
         on_progress: &Closure<dyn FnMut(JsValue)>,
+    ) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(js_name = variant, catch)]
+    async fn js_variant(name: &str, options: &JsValue) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(js_name = timedLogits, catch)]
+    async fn js_timed_logits(
+        model: &Handle,
+        text: &str,
+        options: &JsValue,
     ) -> Result<JsValue, JsValue>;
 
     #[wasm_bindgen(js_name = generate, catch)]
@@ -57,6 +70,13 @@ extern "C" {
     #[wasm_bindgen(method, js_name = fillMask, catch)]
     async fn fill_mask(this: &Handle, text: &str, options: &JsValue) -> Result<JsValue, JsValue>;
 
+    #[wasm_bindgen(method, js_name = hiddenStates, catch)]
+    async fn hidden_states(
+        this: &Handle,
+        text: &str,
+        options: &JsValue,
+    ) -> Result<JsValue, JsValue>;
+
     #[wasm_bindgen(method, js_name = nextSentence, catch)]
     async fn next_sentence(
         this: &Handle,
@@ -81,6 +101,9 @@ extern "C" {
 
     #[wasm_bindgen(method, catch)]
     async fn attention(this: &Handle, text: &str, options: &JsValue) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(method, catch)]
+    async fn dispose(this: &Handle) -> Result<JsValue, JsValue>;
 }
 
 /// Every call answers this; the error has a sentence for people and the next step.
@@ -128,6 +151,12 @@ pub struct Recording {
     pub model: String,
     /// What it read.
     pub text: String,
+    /// What it was asked to do, where it can do several things.
+    pub task: Option<String>,
+    /// What it put into the gaps, where it fills them.
+    pub filled: Vec<FilledMask>,
+    /// What it wrote, where it writes.
+    pub draft: Draft,
     /// Where it looked, in 254 steps; its scores are all zero, as they weren't recorded.
     pub attentions: Attentions,
 }
@@ -138,6 +167,9 @@ pub async fn recording(name: &str) -> Outcome<Recording> {
     Ok(Recording {
         model: understood(trace.text("model"))?,
         text: understood(trace.text("text"))?,
+        task: trace.text_if_any("task"),
+        filled: understood(trace.list("filled", filled_mask))?,
+        draft: Draft::of(understood(trace.list("steps", step))?),
         attentions: attentions(&trace)?,
     })
 }
@@ -164,6 +196,7 @@ impl Model {
     /// Loads the model `name` of the catalogue, telling how many bytes have come.
     pub async fn load(
         name: &str,
+        signal: Option<AbortSignal>,
         mut on_progress: impl FnMut(Progress) + 'static,
     ) -> Outcome<Self> {
         let on_progress = Closure::new(move |message| {
@@ -172,16 +205,33 @@ impl Model {
                 on_progress(progress);
             }
         });
-        let handle: Handle = js_load(name, &on_progress)
-            .await
-            .map_err(failure)?
-            .unchecked_into();
+        Self::of(js_load(name, signal, &on_progress).await)
+    }
+
+    /// Loads the model `name` again, beside the one that the page has, perhaps with its matrices in another quantization.
+    pub async fn variant(
+        name: &str,
+        requantize: Option<&str>,
+        signal: Option<AbortSignal>,
+    ) -> Outcome<Self> {
+        let options = options(signal).text("requantize", requantize).done();
+        Self::of(js_variant(name, &options).await)
+    }
+
+    fn of(loaded: Result<JsValue, JsValue>) -> Outcome<Self> {
+        let handle: Handle = loaded.map_err(failure)?.unchecked_into();
         let info = understood(model_info(&Reader(handle.info())))?;
         Ok(Self {
             handle,
             info: Rc::new(info),
             heads_off: None,
         })
+    }
+
+    /// Whether it has a head that fills masks.
+    pub fn fills(&self) -> bool {
+        let mut heads = self.info.heads.iter();
+        heads.any(|head| head.kind == "masked-lm")
     }
 
     /// The same model, filling masks, writing and attending without some of its heads.
@@ -192,9 +242,52 @@ impl Model {
         }
     }
 
+    /// Frees its memory. Every copy of it is of no use afterwards.
+    pub async fn dispose(self) {
+        // It is gone in any case: an engine that breaks has freed everything.
+        let _ = self.handle.dispose().await;
+    }
+
+    /// Logits over the vocabulary, BERT's for every mask of `text`, BART's behind each token of `target`; and the
+    /// milliseconds that the engine takes for them.
+    pub async fn logits(
+        &self,
+        text: &str,
+        target: Option<&str>,
+        task: Option<&str>,
+        signal: Option<AbortSignal>,
+    ) -> Outcome<(Logits, f64)> {
+        let options = options(signal).text("target", target).text("task", task);
+        let answer = js_timed_logits(&self.handle, text, &options.done()).await;
+        let answer = Reader(answer.map_err(failure)?);
+        let Ok(values) = answer.get("values").dyn_into::<Float32Array>() else {
+            return Err(misread("The engine's logits came without their values."));
+        };
+        let logits = Logits {
+            vocabulary: understood(answer.count("vocabulary"))?,
+            values: values.to_vec(),
+        };
+        Ok((logits, understood(answer.number("milliseconds"))?))
+    }
+
     /// A call's options, with the signal that stops it and the heads that are off.
     fn options(&self, signal: Option<AbortSignal>) -> Writer {
         options(signal).set("headsOff", self.heads_off.as_deref().map(heads_off))
+    }
+
+    /// The pieces of `text` that the model reads.
+    pub async fn tokenize(
+        &self,
+        text: &str,
+        signal: Option<AbortSignal>,
+    ) -> Outcome<Read<Vec<Token>>> {
+        let options = options(signal).done();
+        let tokens = self.handle.tokenize(text, JsValue::NULL, &options).await;
+        let tokens = Reader(tokens.map_err(failure)?);
+        Ok(Read {
+            truncation: truncation(&tokens),
+            answer: understood(each(&tokens, token))?,
+        })
     }
 
     /// What the engine is told about how `text` may be read; none leaves the model's own mask.
@@ -231,6 +324,42 @@ impl Model {
             truncation: truncation(&answer),
             answer: understood(each(&answer, filled_mask))?,
         })
+    }
+
+    /// Candidates for the token at `position` of `text`, whatever stands there.
+    pub async fn fill_position(
+        &self,
+        text: &str,
+        position: usize,
+        top_k: usize,
+        signal: Option<AbortSignal>,
+    ) -> Outcome<Vec<Candidate>> {
+        let options = self
+            .options(signal)
+            .count("topK", Some(top_k))
+            .set("positions", Some(Array::of1(&(position as f64).into())));
+        let answer = self.handle.fill_mask(text, &options.done()).await;
+        let mut filled = understood(each(&Reader(answer.map_err(failure)?), filled_mask))?;
+        let found = filled.pop();
+        Ok(found.map_or_else(Vec::new, |found| found.candidates))
+    }
+
+    /// The vectors of `text`'s tokens before the first layer and behind each.
+    pub async fn hidden_states(
+        &self,
+        text: &str,
+        signal: Option<AbortSignal>,
+    ) -> Outcome<HiddenStates> {
+        let options = options(signal).done();
+        let answer = self.handle.hidden_states(text, &options).await;
+        let answer = Reader(answer.map_err(failure)?);
+        let Ok(values) = answer.get("values").dyn_into::<Float32Array>() else {
+            return Err(misread("The engine's vectors came without their values."));
+        };
+        let (tokens, dimensions) = understood((|| {
+            Ok((answer.list("tokens", token)?, answer.count("dimensions")?))
+        })())?;
+        HiddenStates::new(tokens, dimensions, values.to_vec()).map_err(|message| misread(&message))
     }
 
     /// Probability that `b` follows `a`.
@@ -491,6 +620,7 @@ fn written(generation: &Reader) -> Result<Written, Misread> {
     Ok(Written {
         text: generation.text("text")?,
         tokens,
+        truncation: truncation(generation),
     })
 }
 
@@ -554,7 +684,8 @@ fn each<T>(
     answer.items("the answer")?.iter().map(read).collect()
 }
 
-fn understood<T>(read: Result<T, Misread>) -> Outcome<T> {
+/// What was read, or in words that it could not be.
+pub fn understood<T>(read: Result<T, Misread>) -> Outcome<T> {
     read.map_err(|Misread(what)| misread(&format!("The engine's answer cannot be read: {what}.")))
 }
 
@@ -567,7 +698,7 @@ fn misread(message: &str) -> ErrorBody {
 }
 
 /// An `UnmaskError` as it is; anything else that was thrown, in words.
-fn failure(error: JsValue) -> ErrorBody {
+pub fn failure(error: JsValue) -> ErrorBody {
     let error = Reader(error);
     let text = |name| error.text_if_any(name);
     match (

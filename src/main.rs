@@ -5,6 +5,7 @@ mod dom;
 mod engine;
 mod js;
 mod latest;
+mod library;
 mod page;
 mod slot;
 mod state;

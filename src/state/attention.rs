@@ -193,7 +193,7 @@ impl Attentions {
             Place::Bert | Place::Encoder => Some(&self.encoder),
             Place::Decoder => self.decoder.as_ref(),
             Place::Cross => self.cross.as_ref(),
-            Place::Stages => None,
+            Place::Stages | Place::Difference => None,
         }
     }
 }

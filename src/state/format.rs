@@ -22,6 +22,26 @@ pub fn decimal(value: f32) -> String {
     )
 }
 
+/// A signed number with two decimals, as cosines are given.
+pub fn hundredths(value: f32) -> String {
+    let hundredths = (value * 100.0).round() as i64;
+    let sign = if hundredths < 0 { "−" } else { "" };
+    let size = hundredths.unsigned_abs();
+    format!("{sign}{}.{:02}", size / 100, size % 100)
+}
+
+/// A number that is not below zero, with so many decimals, and never "0" for something that is more than nothing.
+pub fn small(value: f64, decimals: u32) -> String {
+    let scale = 10_u64.pow(decimals);
+    let units = (value * scale as f64).round() as u64;
+    let width = decimals as usize;
+    let number = |units: u64| format!("{}.{:0width$}", units / scale, units % scale);
+    match units {
+        0 if value > 0.0 => format!("<{}", number(1)),
+        units => number(units),
+    }
+}
+
 /// Bytes in megabytes with one decimal, or kilobytes below one.
 pub fn bytes(count: u64) -> String {
     match count {
@@ -65,10 +85,26 @@ mod tests {
     }
 
     #[test]
+    fn small_numbers_never_claim_nothing_for_something() {
+        assert_eq!(small(0.0, 4), "0.0000");
+        assert_eq!(small(0.000_04, 4), "<0.0001");
+        assert_eq!(small(0.012_34, 4), "0.0123");
+        assert_eq!(small(12.34, 1), "12.3");
+    }
+
+    #[test]
     fn decimals_are_numbers_to_every_program() {
         assert_eq!(decimal(0.25), "0.250000000");
         assert_eq!(decimal(1.0), "1.000000000");
         assert_eq!(decimal(3e-9), "0.000000003");
+    }
+
+    #[test]
+    fn hundredths_keep_their_sign() {
+        assert_eq!(hundredths(0.333), "0.33");
+        assert_eq!(hundredths(-0.05), "−0.05");
+        assert_eq!(hundredths(-0.001), "0.00");
+        assert_eq!(hundredths(12.5), "12.50");
     }
 
     #[test]

@@ -48,8 +48,8 @@ pub enum Cell {
     Weight(f32),
 }
 
-/// A matrix of queries (rows) by keys (columns), row-major.
-#[derive(Clone, Debug, PartialEq)]
+/// A matrix of queries (rows) by keys (columns), row-major; by default one without any.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Grid {
     /// Query labels.
     pub rows: Vec<Label>,

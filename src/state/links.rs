@@ -14,12 +14,15 @@ pub enum Place {
     Cross,
     /// The three stages of one head, of whichever attention.
     Stages,
+    /// What a quantization changes in one head.
+    Difference,
 }
 
 /// The token sequences that label them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Sequence {
     Stages,
+    Difference,
     Bert,
     Source,
     Output,
@@ -37,6 +40,7 @@ impl Place {
             Self::Decoder => "BART’s decoder",
             Self::Cross => "BART’s cross-attention",
             Self::Stages => "one head",
+            Self::Difference => "differences of attention",
         }
     }
 
@@ -48,6 +52,7 @@ impl Place {
             Self::Decoder => "decoder",
             Self::Cross => "cross",
             Self::Stages => "stages",
+            Self::Difference => "difference",
         }
     }
 
@@ -55,6 +60,7 @@ impl Place {
         match self {
             Self::Bert => Sequence::Bert,
             Self::Stages => Sequence::Stages,
+            Self::Difference => Sequence::Difference,
             Self::Encoder => Sequence::Source,
             Self::Decoder | Self::Cross => Sequence::Output,
         }

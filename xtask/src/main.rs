@@ -7,6 +7,7 @@ mod check;
 mod compress;
 mod evaluate;
 mod files;
+mod fuzz;
 mod http;
 mod latency;
 mod layering;
@@ -52,6 +53,10 @@ Usage: cargo xtask <command>
             --no-build        measure what is in dist/ as it is
   latency Time a key press until BERT's matrix, and frames while all heads scroll (docs/PERFORMANCE.md)
             --no-build        measure what is in dist/ as it is
+  fuzz    Read ten million hostile inputs for each format of a checkpoint or a model file
+            --inputs <n>      how many for each
+            --seed <n>        others: 1 unless given
+            --format <name>   one format alone, a folder of crates/pack/tests/corpus
   traces  Record the default examples with the shipped models, into public/traces
   evaluate [model...]
           Measure the shipped models on held-out data (crates/evaluate/README.md has the options)
@@ -93,6 +98,10 @@ fn run() -> Result<ExitCode> {
         Some("check") => {
             finish(args)?;
             Ok(check::run())
+        }
+        Some("fuzz") => {
+            fuzz::run_targets(&fuzz::Options::parse(args)?)?;
+            Ok(ExitCode::SUCCESS)
         }
         Some("traces") => {
             finish(args)?;

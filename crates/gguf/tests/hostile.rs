@@ -1,7 +1,11 @@
 //! A hand-made file for every fault the decoder knows, and the sentence it must give.
 
+#[path = "../../pack/tests/common/counting.rs"]
+mod counting;
+
 use std::convert::Infallible;
 
+use counting::measure;
 use unmask_gguf::{Error, Limits, StreamError, TensorType, read};
 
 /// Writes the pieces of a file byte by byte, sound or not.
@@ -333,4 +337,82 @@ fn a_consumer_that_refuses_stops_the_decoder() {
     assert!(matches!(refused, Err(StreamError::Consumer(name)) if name == "t"));
     let next = decoder.push(&[0], &mut |_, _| Ok::<(), Infallible>(()));
     assert!(matches!(next, Err(StreamError::Gguf(Error::Stopped))));
+}
+
+#[test]
+fn what_a_header_promises_is_not_believed_before_it_comes() {
+    let huge = 1_u64 << 60;
+    let long = (64 << 20) - 1; // still a length that a tokenizer may have
+    let many = 1 << 20; // as many items as an array may have
+    for (what, file) in [
+        ("tensors", Bytes::file(huge, 0)),
+        ("tensors that may be", Bytes::file(16384, 0)),
+        ("entries", Bytes::file(0, huge)),
+        ("entries that may be", Bytes::file(0, 4096)),
+        ("a key", Bytes::file(0, 1).u64(huge)),
+        ("a text", Bytes::file(0, 1).string("k").u32(8).u64(u64::MAX)),
+        (
+            "a text that may be",
+            Bytes::file(0, 1).string("k").u32(8).u64(long),
+        ),
+        (
+            "an array",
+            Bytes::file(0, 1).string("k").u32(9).u32(10).u64(huge),
+        ),
+        (
+            "an array that may be",
+            Bytes::file(0, 1).string("k").u32(9).u32(10).u64(many),
+        ),
+        (
+            "a tensor of two gigabytes",
+            Bytes::file(1, 0)
+                .tensor("t", &[(1 << 29) - 1], F32, 0)
+                .pad()
+                .raw(&[0; 100]),
+        ),
+    ] {
+        let mut decoder = unmask_gguf::Decoder::new(Limits::default());
+        let (_, taken) = measure(|| {
+            let pushed = decoder.push(&file.0, &mut |_, _| Ok::<(), Infallible>(()));
+            pushed.is_ok() && decoder.finish().is_ok()
+        });
+        // A tensor's memory is taken by the megabyte.
+        assert!(taken.peak < (1 << 20) + (64 << 10), "{what}: {taken:?}");
+    }
+}
+
+#[test]
+fn metadata_cost_a_bounded_number_of_bytes_for_each_of_theirs() {
+    // The dearest: a value for each byte.
+    let items = 1_u64 << 20;
+    let array = |file: Bytes, key: &str| {
+        file.string(key)
+            .u32(9)
+            .u32(0)
+            .u64(items)
+            .raw(&vec![7; items as usize])
+    };
+    let file = ["a", "b", "c", "d"]
+        .into_iter()
+        .fold(Bytes::file(0, 4), array)
+        .pad();
+    let limits = Limits::default();
+    let (decoded, taken) = measure(|| decode(&file, limits.clone()));
+    assert!(decoded.is_ok() || matches!(decoded, Err(Error::MetadataTooLarge { .. })));
+    assert!(taken.peak as u64 <= 2 * limits.metadata_bytes, "{taken:?}");
+    assert!(taken.total < 128 * file.0.len(), "{taken:?}");
+}
+
+#[test]
+fn a_header_that_comes_byte_by_byte_is_not_read_again_and_again() {
+    let text = "x".repeat(1 << 16);
+    let file = Bytes::file(0, 1).string("k").u32(8).string(&text).pad();
+    let mut decoder = unmask_gguf::Decoder::new(Limits::default());
+    let (_, taken) = measure(|| {
+        for byte in &file.0 {
+            let pushed = decoder.push(&[*byte], &mut |_, _| Ok::<(), Infallible>(()));
+            assert!(pushed.is_ok());
+        }
+    });
+    assert!(taken.total < 16 * file.0.len(), "{taken:?}");
 }

@@ -10,7 +10,7 @@ use crate::read_at::{Folder, ReadAt, open, text};
 use crate::zip_entry::ZipEntry;
 use crate::{Error, json, pickle, safetensors};
 
-const INDEX_LIMIT: u64 = 16 << 20;
+const INDEX_LIMIT: u64 = 4 << 20;
 
 /// Types of stored values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

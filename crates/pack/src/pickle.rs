@@ -7,6 +7,7 @@
 //! Operations: <https://github.com/python/cpython/blob/3.13/Lib/pickletools.py>
 
 use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
 use crate::checkpoint::{Dtype, Place, Stored};
 use crate::read_at::ReadAt;
@@ -14,7 +15,14 @@ use crate::zip_entry::{ZipEntry, entries};
 use crate::{Error, PickleFault as Fault};
 
 /// Pickles have a few hundred bytes a tensor.
-const PICKLE_LIMIT: u64 = 16 << 20;
+const PICKLE_LIMIT: u64 = 4 << 20;
+
+/// Objects made, values on the stack, values remembered: ten times what a pickle of that length needs, where a byte
+/// could be made to cost a hundred.
+const VALUE_LIMIT: usize = 1 << 18;
+
+/// Views of one storage that may cover it whole: tied weights are saved as two or four views of the same values.
+const VIEW_LIMIT: usize = 8;
 
 /// A name or a shape that is longer is no tensor's, and naming it again and again would multiply it.
 const NAME_LIMIT: usize = 1024;
@@ -51,6 +59,7 @@ fn read(source: &dyn ReadAt, file: usize) -> Result<Vec<Stored>, Fault> {
         return Err(Fault::BigEndian);
     }
     let mut tensors = Vec::new();
+    let mut viewed: HashMap<Rc<str>, usize> = HashMap::new();
     for (name, tensor) in Machine::new(&bytes_of(pickle)?).run()? {
         let key = &tensor.storage.key;
         let storage = entries.get(&format!("{folder}data/{key}"));
@@ -62,8 +71,18 @@ fn read(source: &dyn ReadAt, file: usize) -> Result<Vec<Stored>, Fault> {
             .filter(|entry| {
                 entry.stored && needed.is_some_and(|needed| needed as u64 <= entry.bytes)
             })
-            .ok_or_else(|| Fault::Storage { key: key.clone() })?;
-        tensors.push(tensor.place(name, *storage, file)?);
+            .ok_or_else(|| Fault::Storage {
+                key: key.to_string(),
+            })?;
+        let (key, elements) = (key.clone(), tensor.storage.elements);
+        let tensor = tensor.place(name, *storage, file)?;
+        // A small file must not become a large model by naming the same values again and again.
+        let viewed = viewed.entry(key).or_default();
+        *viewed = viewed.saturating_add(tensor.elements());
+        if *viewed / VIEW_LIMIT > elements {
+            return Err(Fault::Extent { name: tensor.name });
+        }
+        tensors.push(tensor);
     }
     Ok(tensors)
 }
@@ -72,7 +91,8 @@ fn read(source: &dyn ReadAt, file: usize) -> Result<Vec<Stored>, Fault> {
 #[derive(Clone)]
 struct Storage {
     dtype: Dtype,
-    key: String,
+    /// Shared by all that views it.
+    key: Rc<str>,
     elements: usize,
 }
 
@@ -321,7 +341,16 @@ impl<'a> Machine<'a> {
             }
             opcode => return Err(Fault::Opcode { opcode }),
         }
-        Ok(())
+        let most = [
+            self.objects.len(),
+            self.stack.len(),
+            self.marks.len(),
+            self.memo.len(),
+        ];
+        match most.into_iter().all(|values| values <= VALUE_LIMIT) {
+            true => Ok(()),
+            false => Err(Fault::Malformed),
+        }
     }
 
     fn take(&mut self, count: usize) -> Result<&'a [u8], Fault> {
@@ -507,7 +536,7 @@ impl<'a> Machine<'a> {
         let elements = usize::try_from(elements).map_err(|_| Fault::Malformed)?;
         let storage = Storage {
             dtype,
-            key: key.clone(),
+            key: key.as_str().into(),
             elements,
         };
         self.push(Object::Storage(storage));

@@ -13,7 +13,7 @@ use crate::read_at::ReadAt;
 use crate::{Error, SafetensorsFault as Fault};
 
 /// Headers have about a hundred bytes a tensor.
-const HEADER_LIMIT: u64 = 16 << 20;
+const HEADER_LIMIT: u64 = 4 << 20;
 const NAME_LIMIT: usize = 1024;
 
 #[derive(Deserialize)]

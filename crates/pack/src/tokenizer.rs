@@ -9,7 +9,7 @@ use crate::json::{self, Object};
 use crate::read_at::{Folder, text};
 
 /// The largest tokenizers of the field (250,000 pieces) have about 20 MB.
-const TOKENIZER_LIMIT: u64 = 64 << 20;
+const TOKENIZER_LIMIT: u64 = 32 << 20;
 
 /// What splits text into tokens.
 #[derive(Debug, PartialEq)]
@@ -30,7 +30,7 @@ impl Tokenizers {
         let file = |name| text(folder, name, TOKENIZER_LIMIT);
         if let Some(source) = file("tokenizer.json")? {
             // Parsed to be sure, kept verbatim.
-            json::parse::<serde::de::IgnoredAny>("tokenizer.json", &source)?;
+            json::parse::<json::Shallow>("tokenizer.json", &source)?;
             return Ok(Self {
                 target: file("tokenizer.target.json")?,
                 ..tokenizer(source)

@@ -2,12 +2,17 @@
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is a finding")]
 
 mod common;
+#[path = "common/counting.rs"]
+mod counting;
 
-use std::io::Write;
+use std::cell::Cell;
+use std::io::{self, Write};
+use std::rc::Rc;
 
-use common::{Memory, pack, raw_safetensors, safetensors, unpack, without_weights};
+use common::{Memory, options, pack, raw_safetensors, safetensors, unpack, without_weights};
+use counting::measure;
 use serde_json::json;
-use unmask_pack::{Error, PickleFault, SafetensorsFault};
+use unmask_pack::{Error, Folder, PickleFault, Plan, ReadAt, SafetensorsFault};
 use zip::write::SimpleFileOptions;
 
 fn fault(folder: &Memory) -> Error {
@@ -236,7 +241,7 @@ fn pickles_that_contradict_themselves() {
 
 #[test]
 fn a_pickle_that_nests_without_end_costs_no_stack() {
-    let nested = [&b")"[..], &[0x85; 1_000_000], b"."].concat();
+    let nested = [&b")"[..], &[0x85; 200_000], b"."].concat();
     assert_eq!(pickle_fault(&nested), PickleFault::NoTensors);
 }
 
@@ -281,11 +286,11 @@ fn files_that_are_no_pytorch_checkpoints() {
         b"big",
     );
     assert_eq!(file_fault(big), PickleFault::BigEndian);
-    let long = torch(&vec![b'N'; (16 << 20) + 1]);
+    let long = torch(&vec![b'N'; (4 << 20) + 1]);
     assert_eq!(
         file_fault(long),
         PickleFault::TooLong {
-            bytes: (16 << 20) + 1
+            bytes: (4 << 20) + 1
         }
     );
     let mut none = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
@@ -458,4 +463,320 @@ fn no_flipped_byte_makes_the_reader_panic() {
             assert!(pack(&cut, "f32").is_err(), "{name} cut at {position}");
         }
     }
+}
+
+/// A folder with one file more that says it is very long: some bytes at its beginning, then zeros. Counts what is read of it.
+struct Promise {
+    folder: Memory,
+    file: &'static str,
+    begin: Vec<u8>,
+    len: u64,
+    read: Rc<Cell<u64>>,
+}
+
+#[derive(Clone)]
+struct PromisedFile {
+    begin: Vec<u8>,
+    len: u64,
+    read: Rc<Cell<u64>>,
+}
+
+impl Folder for Promise {
+    fn open(&self, name: &str) -> io::Result<Option<Box<dyn ReadAt>>> {
+        if name != self.file {
+            return self.folder.open(name);
+        }
+        Ok(Some(Box::new(PromisedFile {
+            begin: self.begin.clone(),
+            len: self.len,
+            read: self.read.clone(),
+        })))
+    }
+}
+
+impl ReadAt for PromisedFile {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.read.set(self.read.get() + buffer.len() as u64);
+        buffer.fill(0);
+        let known = self.begin.get(offset as usize..).unwrap_or_default();
+        let count = known.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&known[..count]);
+        Ok(())
+    }
+}
+
+/// The fault of a folder with such a file, the bytes read of it, and the most memory that this took.
+fn promised(folder: Memory, file: &'static str, begin: &[u8], len: u64) -> (Error, u64, usize) {
+    let promise = Promise {
+        folder,
+        file,
+        begin: begin.to_vec(),
+        len,
+        read: Rc::default(),
+    };
+    let (planned, taken) = measure(|| Plan::new(&promise, &options("q8_0")));
+    let error = planned.err().expect("the checkpoint is not sound");
+    (error, promise.read.get(), taken.peak)
+}
+
+#[test]
+fn a_tokenizer_of_200_megabytes_is_refused_unread() {
+    let weights = safetensors(&[("a", &[1])]);
+    let bare = Memory::default()
+        .with("config.json", r#"{"model_type":"bart"}"#)
+        .with("model.safetensors", weights)
+        .with("merges.txt", "a b");
+    for file in ["tokenizer.json", "vocab.txt", "vocab.json"] {
+        let (error, read, peak) = promised(bare.clone(), file, b"{", 200 << 20);
+        assert!(matches!(error, Error::FileTooLong { bytes, .. } if bytes == 200 << 20));
+        assert_eq!(read, 0, "{file}");
+        assert!(peak < 64 << 10, "{file}: {peak} bytes");
+    }
+    let target = without_weights().with("model.safetensors", safetensors(&[("a", &[1])]));
+    for file in [
+        "tokenizer.target.json",
+        "config.json",
+        "generation_config.json",
+        "README.md",
+    ] {
+        let (error, read, peak) = promised(target.clone(), file, b"{", 200 << 20);
+        assert!(
+            matches!(error, Error::FileTooLong { .. }),
+            "{file}: {error}"
+        );
+        assert_eq!(read, 0, "{file}");
+        assert!(peak < 64 << 10, "{file}: {peak} bytes");
+    }
+}
+
+#[test]
+fn headers_that_fill_a_file_of_gigabytes_are_refused_unread() {
+    for bytes in [u64::MAX, 3 << 30, (3 << 30) - 8, 5 << 20] {
+        let (error, read, peak) = promised(
+            without_weights(),
+            "model.safetensors",
+            &bytes.to_le_bytes(),
+            3 << 30,
+        );
+        let fault = SafetensorsFault::HeaderLength { bytes };
+        assert!(matches!(error, Error::Safetensors { fault: found, .. } if found == fault));
+        assert!(read == 8 && peak < 64 << 10, "{read} read, {peak} taken");
+    }
+    let index = "model.safetensors.index.json";
+    let (error, read, _) = promised(without_weights(), index, b"{", 200 << 20);
+    assert!(matches!(error, Error::FileTooLong { .. }));
+    assert_eq!(read, 0);
+}
+
+#[test]
+fn a_zip_file_of_gigabytes_without_a_directory_is_not_read_through() {
+    let (error, read, peak) = promised(without_weights(), "pytorch_model.bin", b"PK", 3 << 30);
+    assert!(matches!(
+        error,
+        Error::Pickle {
+            fault: PickleFault::Zip(_),
+            ..
+        }
+    ));
+    assert!(read <= 4 << 20, "{read} bytes read");
+    assert!(peak < 1 << 20, "{peak} bytes taken");
+}
+
+#[test]
+fn a_directory_that_is_longer_than_any_checkpoints() {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let stored = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    for entry in 0..30_000 {
+        zip.start_file(format!("{entry:0>150}"), stored).unwrap();
+    }
+    let file = zip.finish().unwrap().into_inner();
+    let folder = without_weights().with("pytorch_model.bin", file.clone());
+    let (error, taken) = measure(|| fault(&folder));
+    assert!(matches!(
+        error,
+        Error::Pickle {
+            fault: PickleFault::Zip(_),
+            ..
+        }
+    ));
+    let beside = taken.peak - file.len(); // the folder in memory hands out a copy
+    assert!(beside < 64 << 20, "{beside} bytes");
+}
+
+/// A PyTorch file whose directory lists this many storages, all of them the same bytes.
+fn one_storage_under_many_names(names: usize, bytes: usize) -> Vec<u8> {
+    let local = |name: &str, contents: &[u8]| {
+        let sizes = [contents.len() as u32; 2].map(u32::to_le_bytes).concat();
+        let lengths = [name.len() as u16, 0].map(u16::to_le_bytes).concat();
+        [
+            b"PK\x03\x04\x0a\0\0\0\0\0\0\0\0\0\0\0\0\0",
+            &sizes[..],
+            &lengths,
+            name.as_bytes(),
+            contents,
+        ]
+        .concat()
+    };
+    let central = |name: &str, size: usize, header: usize| {
+        let sizes = [size as u32; 2].map(u32::to_le_bytes).concat();
+        let rest = [
+            &(name.len() as u16).to_le_bytes()[..],
+            &[0; 12],
+            &(header as u32).to_le_bytes(),
+        ]
+        .concat();
+        [
+            b"PK\x01\x02\x0a\0\x0a\0\0\0\0\0\0\0\0\0\0\0\0\0",
+            &sizes[..],
+            &rest,
+            name.as_bytes(),
+        ]
+        .concat()
+    };
+    let last = (names - 1).to_string();
+    let pickle = tensor(&last, 4, 0, &[4], &[1]);
+    let mut file = local("m/data.pkl", &pickle);
+    let header = file.len();
+    file.extend(local("m/data/0", &vec![0; bytes]));
+    let directory = file.len();
+    file.extend(central("m/data.pkl", pickle.len(), 0));
+    for name in 0..names {
+        file.extend(central(&format!("m/data/{name}"), bytes, header));
+    }
+    let count = (names as u16 + 1).to_le_bytes();
+    let length = (file.len() - directory) as u32;
+    file.extend(
+        [
+            &b"PK\x05\x06\0\0\0\0"[..],
+            &count,
+            &count,
+            &length.to_le_bytes(),
+        ]
+        .concat(),
+    );
+    file.extend([&(directory as u32).to_le_bytes()[..], &[0; 2]].concat());
+    file
+}
+
+#[test]
+fn storages_that_share_their_bytes() {
+    let folder = |names| {
+        let file = one_storage_under_many_names(names, 4096);
+        without_weights().with("pytorch_model.bin", file)
+    };
+    assert!(pack(&folder(1), "f32").is_ok());
+    assert!(matches!(
+        fault(&folder(100)),
+        Error::Pickle { fault: PickleFault::Storage { key }, .. } if key == "99"
+    ));
+}
+
+#[test]
+fn one_storage_that_is_many_tensors() {
+    // The one tensor of a sound pickle, under as many names as there are letters.
+    let many = |names: std::ops::RangeInclusive<u8>| {
+        let one = tensor("0", 4, 0, &[4], &[1]);
+        let dictionary = &one[3..one.len() - 1];
+        let mut pickle = one[..3].to_vec();
+        for name in names {
+            let mut item = dictionary.to_vec();
+            item[5] = name;
+            pickle.extend(item);
+        }
+        pickle.push(b'.');
+        torch(&pickle)
+    };
+    let tied = without_weights().with("pytorch_model.bin", many(b'a'..=b'd'));
+    assert!(pack(&tied, "f32").is_ok(), "four tied tensors");
+    assert!(matches!(
+        file_fault(many(b'a'..=b'z')),
+        PickleFault::Extent { .. }
+    ));
+}
+
+#[test]
+fn a_pickle_that_repeats_itself_is_not_multiplied() {
+    let long = "k".repeat(1000);
+    let one = tensor(&long, 4, 0, &[4], &[1]);
+    // The call's two parts, remembered, then called again and again: five bytes a tensor with a long name in it.
+    let call = one.windows(2).position(|bytes| bytes == b"ct").unwrap();
+    let end = one.iter().rposition(|&byte| byte == b'R').unwrap();
+    let arguments = one[call..end]
+        .iter()
+        .position(|&byte| byte == b'(')
+        .unwrap()
+        + call;
+    let mut calls = [&one[..arguments], b"q\x00", &one[arguments..end], b"q\x01R"].concat();
+    let mut makes = [&one[..arguments], b"q\x00", &one[arguments..end]].concat();
+    while calls.len() < 4_000_000 {
+        calls.extend(b"0h\x00h\x01R");
+    }
+    // Values pushed, values remembered, marks: a byte or two each.
+    makes.extend(vec![0x94; 4_000_000]);
+    for (what, pickle) in [
+        ("calls", calls),
+        ("memo", makes),
+        ("values", vec![b'N'; 4_000_000]),
+        ("marks", vec![b'('; 4_000_000]),
+        ("objects", vec![b'}'; 4_000_000]),
+    ] {
+        let file = torch(&pickle);
+        let length = file.len();
+        let folder = without_weights().with("pytorch_model.bin", file);
+        let (error, taken) = measure(|| fault(&folder));
+        assert!(
+            matches!(
+                error,
+                Error::Pickle {
+                    fault: PickleFault::Malformed,
+                    ..
+                }
+            ),
+            "{what}: {error}"
+        );
+        let beside = taken.peak - 2 * length; // a copy from the folder, one of the pickle
+        assert!(beside < 80 << 20, "{what}: {beside} bytes");
+    }
+}
+
+#[test]
+fn deep_nesting_is_refused_without_depth_of_stack_or_memory() {
+    let sound = without_weights().with("model.safetensors", safetensors(&[("a", &[1])]));
+    let arrays = [vec![b'['; 500_000], vec![b']'; 500_000]].concat();
+    let objects = format!("{}1{}", r#"{"a":"#.repeat(200_000), "}".repeat(200_000));
+    for deep in [arrays, objects.into_bytes()] {
+        let inside = [&b"{\"a\":"[..], &deep, b"}"].concat();
+        for file in [
+            "config.json",
+            "tokenizer.json",
+            "generation_config.json",
+            "model.safetensors.index.json",
+        ] {
+            let mut folder = sound.clone().with(file, inside.clone());
+            if file.ends_with("index.json") {
+                folder.0.remove("model.safetensors");
+            }
+            let (error, taken) = measure(|| fault(&folder));
+            assert!(matches!(error, Error::Json { .. }), "{file}: {error}");
+            assert!(taken.peak < 8 << 20, "{file}: {} bytes", taken.peak);
+        }
+        let header = String::from_utf8(inside).unwrap();
+        assert!(matches!(
+            safetensors_fault(raw_safetensors(&header, &[])),
+            SafetensorsFault::Json(_)
+        ));
+    }
+}
+
+#[test]
+fn what_a_configuration_costs_is_bounded_by_its_length() {
+    let dearest = format!("{{\"a\":[{}{{}}]}}", r#"{"":0},"#.repeat(280_000));
+    assert!(dearest.len() < 2 << 20);
+    let folder = without_weights().with("config.json", dearest);
+    let (_, taken) = measure(|| fault(&folder));
+    assert!(taken.peak < 256 << 20, "{} bytes", taken.peak);
 }

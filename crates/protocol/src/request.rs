@@ -24,6 +24,10 @@ pub enum Request {
     Load {
         /// Where the model comes from.
         source: Source,
+        /// A quantization that its matrices are encoded in anew as they arrive, to be compared with: `F32`, `F16`, `Q8_0`
+        /// or `Q4_0`.
+        #[serde(default)]
+        requantize: Option<String>,
     },
     /// Free a model's memory. Answers `Done`.
     Dispose {
@@ -50,11 +54,14 @@ pub enum Request {
     FillMask {
         /// Handle of the model.
         model: u32,
-        /// Text with at least one `[MASK]` (the tokenizer's own mask token is accepted as well).
+        /// Text with at least one `[MASK]` (the tokenizer's own mask token is accepted as well), unless there are `positions`.
         text: String,
-        /// Candidates for each mask.
+        /// Candidates for each mask or position.
         #[serde(default)]
         top_k: Option<usize>,
+        /// Token positions that are asked about instead of the masks, whatever stands there.
+        #[serde(default)]
+        positions: Option<Vec<usize>>,
         /// Replaces the padding-only mask.
         #[serde(default)]
         mask: Option<MaskSpec>,
@@ -128,6 +135,19 @@ pub enum Request {
         /// A second segment.
         #[serde(default)]
         pair: Option<String>,
+    },
+    /// Logits over the whole vocabulary: BERT's for each mask, BART's behind each token of the target. Answers `Logits`.
+    Logits {
+        /// Handle of the model.
+        model: u32,
+        /// The text.
+        text: String,
+        /// BART: what the decoder is made to say; without it, the first token's logits alone.
+        #[serde(default)]
+        target: Option<String>,
+        /// BART: the task that chooses language codes.
+        #[serde(default)]
+        task: Option<String>,
     },
     /// Sequence to sequence. Answers `Step` events, then `Generated`.
     Generate {

@@ -76,9 +76,9 @@ pub enum Reply {
         /// Set where the text was longer than the model reads.
         truncation: Option<Truncation>,
     },
-    /// To `FillMask`: a list for each mask, in the text's order.
+    /// To `FillMask`: a list for each mask, in the text's order, or for each position in the request's.
     Masks {
-        /// One entry per mask.
+        /// One entry per mask or position.
         masks: Vec<FilledMask>,
         /// Set where the text was longer than the model reads.
         truncation: Option<Truncation>,
@@ -123,6 +123,17 @@ pub enum Reply {
         /// Width of each vector.
         dimensions: usize,
         /// Set where the text was longer than the model reads.
+        truncation: Option<Truncation>,
+    },
+    /// To `Logits`; the values travel as one `Float32Array` `[positions, vocabulary]` beside the message.
+    Logits {
+        /// BERT: token positions of the masks. BART: positions of what the decoder has read.
+        positions: Vec<usize>,
+        /// BART: the token at each position, as the vocabulary spells it.
+        read: Vec<String>,
+        /// Words in the vocabulary.
+        vocabulary: usize,
+        /// Set where the text, or else the target, was longer than the model reads.
         truncation: Option<Truncation>,
     },
     /// To `Generate`.
@@ -248,7 +259,7 @@ pub struct Truncation {
     pub from: usize,
 }
 
-/// Candidates for one masked position.
+/// Candidates for one position.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FilledMask {

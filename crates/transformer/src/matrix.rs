@@ -7,6 +7,7 @@ use candle_core::{Device, Tensor};
 use unmask_gguf::{TensorBuffer, TensorInfo, TensorType};
 use unmask_kernels::{Format, KernelError, PackedMatrix, PackedMatrixBuilder};
 
+use crate::requantize::Requantization;
 use crate::{Error, Result, Weights};
 
 /// Longest rows that are packed: a panel of eight is taken when the first byte of it arrives.
@@ -76,6 +77,7 @@ fn rows(packed: &PackedMatrix, rows: impl ExactSizeIterator<Item = usize>) -> Re
 #[derive(Default)]
 pub(crate) struct MatrixReader {
     matmul: MatMul,
+    requantization: Option<Requantization>,
     arriving: Option<Arriving>,
 }
 
@@ -85,12 +87,15 @@ enum Arriving {
         missing: u64,
     },
     Plain(TensorBuffer),
+    /// To be encoded anew once it is whole.
+    Foreign(TensorBuffer),
 }
 
 impl MatrixReader {
-    pub fn new(matmul: MatMul) -> Self {
+    pub fn new(matmul: MatMul, requantization: Option<Requantization>) -> Self {
         Self {
             matmul,
+            requantization,
             arriving: None,
         }
     }
@@ -111,6 +116,7 @@ impl MatrixReader {
         };
         let arriving = match self.arriving.take() {
             Some(arriving) => arriving,
+            None if self.type_of(info) != info.ty => Arriving::Foreign(TensorBuffer::default()),
             None => match packed_format(self.matmul, info) {
                 Some((format, [n, k])) => Arriving::Packed {
                     builder: PackedMatrixBuilder::new(format, n, k).map_err(refused)?,
@@ -120,6 +126,23 @@ impl MatrixReader {
             },
         };
         let matrix = match arriving {
+            Arriving::Foreign(mut buffer) => {
+                let dtype = ggml_type(info)?;
+                let Some(bytes) = buffer.push(info, piece)? else {
+                    self.arriving = Some(Arriving::Foreign(buffer));
+                    return Ok(());
+                };
+                let Some(requantization) = self.requantization else {
+                    return Err(Error::engine("A tensor was to be encoded anew as nothing."));
+                };
+                let bytes = requantization.encode(info, dtype, bytes)?;
+                let info = TensorInfo {
+                    ty: requantization.type_of(info),
+                    bytes: bytes.len() as u64,
+                    ..info.clone()
+                };
+                return self.push(&info, &bytes, weights);
+            }
             Arriving::Packed {
                 mut builder,
                 missing,
@@ -146,6 +169,11 @@ impl MatrixReader {
         };
         weights.insert(&info.name, matrix);
         Ok(())
+    }
+
+    fn type_of(&self, info: &TensorInfo) -> TensorType {
+        self.requantization
+            .map_or(info.ty, |requantization| requantization.type_of(info))
     }
 }
 

@@ -7,7 +7,8 @@ use serde_json::Value;
 use unmask_gguf::{Decoder, Header, Limits, StreamError};
 
 use crate::matrix::MatrixReader;
-use crate::{Error, MatMul, Result, Weights};
+use crate::requantize::Requantization;
+use crate::{Error, MatMul, Result, Tokenizer, Weights};
 
 /// A task head that the file says it carries.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -90,10 +91,10 @@ pub struct ModelFile {
     pub config: Value,
     /// The checkpoint's `generation_config.json`, or null.
     pub generation_config: Value,
-    /// `tokenizer.json`, verbatim.
-    pub tokenizer: String,
-    /// The output side's `tokenizer.json`, where it differs.
-    pub target_tokenizer: Option<String>,
+    /// What splits texts.
+    pub tokenizer: Tokenizer,
+    /// The output side's, where it differs.
+    pub target_tokenizer: Option<Tokenizer>,
     /// Task heads.
     pub heads: Vec<HeadSpec>,
     /// Generation tasks.
@@ -128,7 +129,7 @@ impl ModelFile {
         }
     }
 
-    fn new(header: &Header, weights: Weights) -> Result<Self> {
+    fn new(header: &Header, tokenizers: Tokenizers, weights: Weights) -> Result<Self> {
         let text = |key: &str| {
             let value = header.metadata.get(key).and_then(|value| value.as_str());
             value.map(str::to_owned)
@@ -150,8 +151,8 @@ impl ModelFile {
                 "generation_config.huggingface.json",
                 text("generation_config.huggingface.json"),
             )?,
-            tokenizer: required("tokenizer.huggingface.json")?,
-            target_tokenizer: text("tokenizer.target.huggingface.json"),
+            tokenizer: tokenizers.source,
+            target_tokenizer: tokenizers.target,
             heads: json(
                 "unmask.heads",
                 text("unmask.heads").or(Some("[]".to_owned())),
@@ -181,26 +182,57 @@ impl ModelFile {
     }
 }
 
+/// A file's tokenizers.
+struct Tokenizers {
+    source: Tokenizer,
+    target: Option<Tokenizer>,
+}
+
+impl Tokenizers {
+    const SOURCE: &str = "tokenizer.huggingface.json";
+    const TARGET: &str = "tokenizer.target.huggingface.json";
+
+    /// Takes them out of the header, if it has come.
+    fn take(decoder: &mut Decoder) -> Result<Option<Self>> {
+        if decoder.header().is_none() {
+            return Ok(None);
+        }
+        let source = decoder.take_text(Self::SOURCE).ok_or_else(|| {
+            Error::integrity(format!("The file does not say its `{}`.", Self::SOURCE))
+        })?;
+        let source = Tokenizer::new(&source)?;
+        let target = decoder.take_text(Self::TARGET);
+        let target = target.as_deref().map(Tokenizer::new).transpose()?;
+        Ok(Some(Self { source, target }))
+    }
+}
+
 /// Builds a [`ModelFile`] from bytes that arrive in chunks. What the kernels multiply with is packed as it arrives; of
 /// the rest, never more than one tensor waits for its end.
 pub struct ModelReader {
     decoder: Decoder,
+    /// Made as soon as the header is there: what their JSON takes while it is read, several times its length, is free again
+    /// for the weights.
+    tokenizers: Option<Tokenizers>,
+    requantization: Option<Requantization>,
     matrices: MatrixReader,
     weights: Weights,
 }
 
 impl Default for ModelReader {
     fn default() -> Self {
-        Self::new(MatMul::default())
+        Self::new(MatMul::default(), None)
     }
 }
 
 impl ModelReader {
-    /// A reader of a model that `matmul` multiplies with.
-    pub fn new(matmul: MatMul) -> Self {
+    /// A reader of a model that `matmul` multiplies with, perhaps at another quantization than the file's.
+    pub fn new(matmul: MatMul, requantization: Option<Requantization>) -> Self {
         Self {
             decoder: Decoder::new(Limits::default()),
-            matrices: MatrixReader::new(matmul),
+            tokenizers: None,
+            requantization,
+            matrices: MatrixReader::new(matmul, requantization),
             weights: Weights::default(),
         }
     }
@@ -218,7 +250,11 @@ impl ModelReader {
             .map_err(|error| match error {
                 StreamError::Consumer(error) => error,
                 other => Error::integrity(other.to_string()),
-            })
+            })?;
+        if self.tokenizers.is_none() {
+            self.tokenizers = Tokenizers::take(&mut self.decoder)?;
+        }
+        Ok(())
     }
 
     /// The file ends here.
@@ -227,7 +263,15 @@ impl ModelReader {
     /// `Integrity` where something is missing.
     pub fn finish(self) -> Result<ModelFile> {
         let header = self.decoder.finish()?;
-        ModelFile::new(&header, self.weights)
+        let tokenizers = self
+            .tokenizers
+            .ok_or_else(|| Error::integrity("The file ended before its header did."))?;
+        let mut file = ModelFile::new(&header, tokenizers, self.weights)?;
+        if let Some(requantization) = self.requantization {
+            file.quantization = requantization.name().to_owned();
+            file.bytes = requantization.file_bytes(&header);
+        }
+        Ok(file)
     }
 }
 
@@ -237,8 +281,18 @@ impl From<unmask_gguf::Error> for Error {
     }
 }
 
+/// Configurations have a few kilobytes, or a megabyte where thousands of labels are listed. A byte of JSON can cost a
+/// hundred once it is parsed.
+const JSON_LIMIT: usize = 2 << 20;
+
 fn json<T: for<'de> Deserialize<'de>>(key: &str, text: Option<String>) -> Result<T> {
     let text = text.as_deref().unwrap_or("null");
+    if text.len() > JSON_LIMIT {
+        return Err(Error::integrity(format!(
+            "The file's `{key}` has {} bytes, more than the {JSON_LIMIT} that are accepted.",
+            text.len()
+        )));
+    }
     serde_json::from_str(text).map_err(|error| {
         Error::integrity(format!(
             "The file's `{key}` is not the JSON it should be: {error}."

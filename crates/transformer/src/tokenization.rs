@@ -9,8 +9,14 @@ use tokenizers::{
 
 use crate::{Error, Result};
 
+mod charsmap;
+mod suspicion;
+
 /// Longer texts are refused: tokenizing takes some hundred bytes of memory a byte.
 const MAX_TEXT_BYTES: usize = 1 << 20;
+
+/// The largest tokenizers of the field (250,000 pieces) have about 20 MB.
+const MAX_JSON_BYTES: usize = 32 << 20;
 
 /// How people write a mask, whatever the model calls it.
 const MASK: &str = "[MASK]";
@@ -77,8 +83,12 @@ impl Tokenizer {
         let damaged = |error: tokenizers::Error| {
             Error::integrity(format!("The model's tokenizer.json does not fit: {error}."))
         };
-        // The library panics at a decoder that isn't JSON, so that is found out first.
-        serde_json::from_str::<Value>(json).map_err(|error| damaged(error.into()))?;
+        if json.len() > MAX_JSON_BYTES {
+            let bytes = json.len();
+            let problem = format!("it has {bytes} bytes, more than {MAX_JSON_BYTES}");
+            return Err(damaged(problem.into()));
+        }
+        suspicion::check(json).map_err(damaged)?;
         let mut inner = tokenizers::Tokenizer::from_bytes(json).map_err(damaged)?;
         inner.with_truncation(None).map_err(damaged)?;
         inner.with_padding(None);

@@ -11,6 +11,7 @@ use unmask_transformer::tasks::embed::Embeddings;
 use unmask_transformer::tasks::fill_mask::{self, FilledMask, FilledMasks};
 use unmask_transformer::tasks::hidden_states::HiddenStates;
 use unmask_transformer::tasks::label::{LabelSpan, Labelled};
+use unmask_transformer::tasks::logits::Logits;
 use unmask_transformer::tasks::next_sentence::NextSentence;
 use unmask_transformer::{AttentionMask, Encoding, HeadsOff, MaskPattern, Token, Truncation};
 
@@ -152,6 +153,22 @@ pub fn hidden_states(hidden: HiddenStates) -> messages::Answer {
             part: None,
             name: "values",
             values: Values::F32(hidden.values),
+        }],
+    }
+}
+
+pub fn logits(logits: Logits) -> messages::Answer {
+    messages::Answer {
+        reply: protocol::Reply::Logits {
+            positions: logits.positions,
+            read: logits.read,
+            vocabulary: logits.vocabulary,
+            truncation: logits.truncation.map(truncation),
+        },
+        arrays: vec![ReplyArray {
+            part: None,
+            name: "values",
+            values: Values::F32(logits.values),
         }],
     }
 }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use unmask_model_store::catalogue::{self, Sha256Digest};
 use unmask_model_store::{self as store};
 use unmask_protocol::{ErrorCode, Event, Reply, Request, Source};
+use unmask_transformer::Requantization;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{AbortController, AbortSignal, Blob};
@@ -14,7 +15,7 @@ use web_sys::{AbortController, AbortSignal, Blob};
 use crate::convert;
 use crate::failure::Failure;
 use crate::messages::{self, Answer, Message};
-use crate::model::{LoadedModel, Reader};
+use crate::model::{LoadedModel, REQUANTIZATION, Reader};
 use crate::queue::{Cancelled, Queue};
 use crate::{event_loop, tasks};
 
@@ -113,7 +114,10 @@ impl Engine {
             signal: job.abort.signal(),
         };
         match &job.request {
-            Request::Load { source } => {
+            Request::Load { source, requantize } => {
+                let requantization = requantize.as_deref().map(Requantization::named);
+                // One request runs at a time, so that this is what its reader finds.
+                REQUANTIZATION.set(requantization.transpose()?);
                 let model = self.load(source, job.file.as_ref(), &context).await?;
                 let handle = self.last_handle.get() + 1;
                 self.last_handle.set(handle);
@@ -191,7 +195,10 @@ impl Engine {
     /// The model of a file that is in memory already.
     fn loaded(&self, digest: Sha256Digest) -> Option<Rc<LoadedModel>> {
         let models = self.models.borrow();
-        let same = |model: &&Rc<LoadedModel>| model.digest == Some(digest);
+        let requantization = REQUANTIZATION.get();
+        let same = |model: &&Rc<LoadedModel>| {
+            model.digest == Some(digest) && model.requantization == requantization
+        };
         models.values().find(same).cloned()
     }
 

@@ -7,7 +7,7 @@ use unmask_model_store::catalogue::Sha256Digest;
 use unmask_protocol::{ErrorCode, HeadInfo, ModelInfo};
 use unmask_transformer::bart::Bart;
 use unmask_transformer::bert::Bert;
-use unmask_transformer::{HeadSpec, MatMul, ModelFile, ModelReader};
+use unmask_transformer::{HeadSpec, MatMul, ModelFile, ModelReader, Requantization};
 
 use crate::failure::Failure;
 
@@ -23,11 +23,15 @@ pub struct LoadedModel {
     pub model: Model,
     /// Of its file, where the catalogue knows it.
     pub digest: Option<Sha256Digest>,
+    /// What its matrices were encoded in anew.
+    pub requantization: Option<Requantization>,
 }
 
 thread_local! {
     /// Who multiplies with the quantized weights of models that are loaded from now on.
     pub static MATMUL: Cell<MatMul> = const { Cell::new(MatMul::Kernels) };
+    /// What the matrices of the model that is being loaded become.
+    pub static REQUANTIZATION: Cell<Option<Requantization>> = const { Cell::new(None) };
 }
 
 /// Takes a model's bytes as they arrive.
@@ -35,7 +39,7 @@ pub struct Reader(ModelReader);
 
 impl Default for Reader {
     fn default() -> Self {
-        Self(ModelReader::new(MATMUL.get()))
+        Self(ModelReader::new(MATMUL.get(), REQUANTIZATION.get()))
     }
 }
 
@@ -106,6 +110,7 @@ impl LoadedModel {
             info,
             model,
             digest,
+            requantization: REQUANTIZATION.get(),
         })
     }
 }

@@ -1,6 +1,9 @@
 //! What the tests share: folders in memory, and packed files taken apart again.
 #![allow(dead_code, reason = "each test uses a part")]
 
+pub mod mutate;
+pub mod tiny;
+
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;

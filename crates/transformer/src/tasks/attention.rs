@@ -268,7 +268,7 @@ impl BartAttention {
 impl Bart {
     /// What the decoder reads in order to say `target`: the start token, what comes first (the tokenizer's own
     /// opening token, or the forced one in its place), and the text, without the tokens that would close it.
-    fn decoder_input(
+    pub(super) fn decoder_input(
         &self,
         target: &str,
         settings: &Settings,

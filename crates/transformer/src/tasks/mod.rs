@@ -8,6 +8,7 @@ pub mod fill_mask;
 pub mod generate;
 pub mod hidden_states;
 pub mod label;
+pub mod logits;
 pub mod next_sentence;
 
 use crate::{Error, Result};
