@@ -61,7 +61,11 @@ fn one(desk: Desk, asked: Var<Option<String>>, model: &Kept) -> El {
     let page = desk.page;
     let mut facts = vec![bytes(model.bytes)];
     facts.extend(model.license.clone());
-    facts.extend((!model.source.is_empty()).then(|| model.source.clone()));
+    facts.push(match model.origin.as_str() {
+        "catalogue" => "of this site".into(),
+        "file" => "from this machine".into(),
+        _ => model.source.clone(),
+    });
     if !model.last_used.is_empty() {
         facts.push(format!("last used {}", day(&model.last_used)));
     }
