@@ -185,8 +185,10 @@ export interface HeadsOff {
 }
 
 export interface FillMaskOptions extends Cancellable {
-  /** Candidates for each mask. */
+  /** Candidates for each mask or position. */
   topK?: number;
+  /** Positions of tokens (as `tokenize` counts them) that are asked about instead of the masks, whatever stands there. */
+  positions?: number[];
   mask?: MaskSpec;
   headsOff?: HeadsOff;
 }
@@ -491,7 +493,7 @@ export class Unmask {
 
   tokenize(text: string, pair?: string | null, options?: Cancellable): Promise<Truncatable<Token>>;
 
-  /** A list for each `[MASK]` in the text, in order. */
+  /** A list for each `[MASK]` in the text, in order, or for each of `positions`. */
   fillMask(text: string, options?: FillMaskOptions): Promise<Truncatable<FilledMask>>;
 
   /** Probability that `b` follows `a`. */

@@ -89,7 +89,7 @@ export class Unmask {
   }
 
   async fillMask(text, options) {
-    const { signal, ...controls } = pick(options, ["topK", "mask", "headsOff", "signal"]);
+    const { signal, ...controls } = pick(options, ["topK", "positions", "mask", "headsOff", "signal"]);
     const request = { kind: "fillMask", text: asText(text), ...controls };
     const { masks, truncation } = await this.#ask(request, { signal });
     return list(masks, truncation);
@@ -555,6 +555,11 @@ function asCount(value, name) {
   return value;
 }
 
+function asCounts(value, name) {
+  mustBe(Array.isArray(value), name, "an array of whole numbers");
+  return value.map((count, i) => asCount(count, `Number ${i} of ${name}`));
+}
+
 function asSeed(value, name) {
   mustBe(Number.isSafeInteger(value) && value >= 0, name, "a whole number from 0");
   return value;
@@ -630,6 +635,7 @@ const OPTIONS = {
   target: asText,
   task: asText,
   labels: asTexts,
+  positions: asCounts,
   hypothesis: asText,
   mask: asMaskSpec,
   headsOff: asHeadsOff,

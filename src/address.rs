@@ -8,8 +8,9 @@ use leptos::prelude::{TimeoutHandle, set_timeout_with_handle, window};
 use wasm_bindgen::prelude::*;
 
 use crate::page::{Lens, Page};
+use crate::state::fields::{Choice, FIELDS, HERE, SCHOOLED, THERE};
 use crate::state::sentence::Sentence;
-use crate::state::view::{LONGEST_TEXT, View};
+use crate::state::view::View;
 use crate::var::{Derived, Var, effect};
 
 /// How long the view has to rest before the address follows it.
@@ -27,7 +28,10 @@ extern "C" {
 /// Shows what the address asks for, now and whenever another one is chosen, and lets the address follow the reader.
 pub fn follow(page: Page) {
     restore(page);
-    let on_change = Closure::<dyn FnMut()>::new(move || restore(page));
+    let on_change = Closure::<dyn FnMut()>::new(move || {
+        page.touring.put(false);
+        restore(page);
+    });
     window().set_onhashchange(Some(on_change.as_ref().unchecked_ref()));
     // The page listens as long as it lives.
     on_change.forget();
@@ -37,11 +41,15 @@ pub fn follow(page: Page) {
     let waiting = Var::new(None::<TimeoutHandle>);
     effect(move || {
         // Before the reader has done anything, the address stays as it is: the page's own choices aren't news.
-        if !page.touched.get() || now.with(|now| *now == opened) && read_address().length() == 0 {
-            return;
-        }
         if let Some(earlier) = waiting.now() {
             earlier.clear();
+        }
+        // The tour's steps are no views of the reader's.
+        if page.touring.get() {
+            return;
+        }
+        if !page.touched.get() || now.with(|now| *now == opened) && read_address().length() == 0 {
+            return;
         }
         let write = move || {
             link(page);
@@ -50,25 +58,22 @@ pub fn follow(page: Page) {
     });
 }
 
-/// Puts the view into the address at once; the address, and whether the text was short enough to be in it.
+/// Puts the view into the address at once; the address, and whether there was room for every text in it.
 pub fn link(page: Page) -> (String, bool) {
+    let mut view = view(page);
+    let whole = view.fit();
     let words = Array::new();
-    for (name, value) in view(page).pairs() {
+    for (name, value) in view.pairs() {
         words.push(&name.into());
         words.push(&value.into());
     }
-    (write_address(&words), text_fits(page))
-}
-
-fn text_fits(page: Page) -> bool {
-    page.sentence
-        .with(|sentence| sentence.text().encode_utf16().count() <= LONGEST_TEXT)
+    (write_address(&words), whole)
 }
 
 /// What the page shows (tracked), as far as it isn't how the page opens.
-fn view(page: Page) -> View {
+pub fn view(page: Page) -> View {
     let opening = Page::opening();
-    let differs = page.sentence.with(|sentence| *sentence != opening) && text_fits(page);
+    let differs = page.sentence.with(|sentence| *sentence != opening);
     let lens = |lens: Lens| {
         lens.chosen
             .get()
@@ -84,6 +89,7 @@ fn view(page: Page) -> View {
         sight: page.sight.get(),
         bert: lens(page.bert_lens),
         bart: lens(page.bart_lens),
+        off: page.off.get(),
         part: Some(page.part.get()).filter(|part| *part != Page::PART),
         whole_words: page.display.whole_words.get(),
         written_only: page.display.written_only.get(),
@@ -95,6 +101,24 @@ fn view(page: Page) -> View {
         beams: unlike(page.beams.get(), Page::BEAMS),
         decoding: page.decoding.get(),
         word: page.spoken.get(),
+        rows: page.rows.get(),
+        step: page.step.get(),
+        held: page.pointer.get().filter(|pointer| pointer.locked),
+        painting: page.painting.get(),
+        texts: page.texts(),
+        noise: page.noise.get(),
+        compared: {
+            let choices = page.compared.get();
+            let texts = [page.fields[HERE].get(), page.fields[THERE].get()];
+            std::array::from_fn(|at| choices[at].as_ref()?.of(&texts[at]))
+        },
+        layer: page.layer.get(),
+        schooled: page
+            .schooled
+            .with(|choice| choice.as_ref()?.of(&page.fields[SCHOOLED].get())),
+        drawn: Some(page.drawn.get()).filter(|&draw| draw != View::DRAWN),
+        occluded: page.occluded.get(),
+        open: page.open.get(),
     }
 }
 
@@ -110,6 +134,11 @@ fn restore(page: Page) {
     let pairs = words.chunks_exact(2);
     let (view, unknown) = View::read(pairs.map(|pair| (pair[0].as_str(), pair[1].as_str())));
     page.misread.put(unknown);
+    show(page, view);
+}
+
+/// Makes the page show a view.
+pub fn show(page: Page, view: View) {
     let sentence = match view.text {
         Some(text) => Sentence::restored(text, view.originals),
         None => Page::opening(),
@@ -122,6 +151,7 @@ fn restore(page: Page) {
             None => lens.chosen.put(false),
         }
     }
+    page.off.put(view.off);
     page.part.put(view.part.unwrap_or(Page::PART));
     page.display.whole_words.put(view.whole_words);
     page.display.written_only.put(view.written_only);
@@ -134,6 +164,27 @@ fn restore(page: Page) {
     page.beams.put(beams.unwrap_or(Page::BEAMS));
     page.decoding.put(view.decoding);
     page.spoken.put(view.word);
+    page.linked.put(view.rows.is_some());
+    page.rows.put(view.rows);
+    page.step.put(view.step);
+    page.pointer.put(view.held);
+    page.painting.put(view.painting);
+    for (at, text) in view.texts.into_iter().enumerate() {
+        let text = text.unwrap_or_else(|| FIELDS[at].opening.to_owned());
+        page.fields[at].put(text);
+    }
+    page.noise.put(view.noise);
+    let choice = |field: usize, word: Option<usize>| {
+        page.fields[field].peek(|text| Some(Choice::new(text, word?)))
+    };
+    let [left, right] = view.compared;
+    page.compared
+        .put([choice(HERE, left), choice(THERE, right)]);
+    page.layer.put(view.layer);
+    page.schooled.put(choice(SCHOOLED, view.schooled));
+    page.drawn.put(view.drawn.unwrap_or(View::DRAWN));
+    page.occluded.put(view.occluded);
+    page.open.put(view.open);
     page.wanted.put(view.model);
     page.reader.put(view.reader);
     page.choose_reader();

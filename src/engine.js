@@ -21,14 +21,15 @@ export async function catalogue() {
 }
 
 /**
- * A recorded run (docs/TRACES.md) in the form of a live answer: { model, text, encoder, decoder, cross }. Scores weren't
- * recorded.
+ * A recorded run (docs/TRACES.md) in the form of live answers: { model, text, task, filled, steps, encoder, decoder, cross }.
+ * Scores weren't recorded.
  */
 export async function recording(name) {
   const response = await fetch(new URL(`traces/${name}.json`, document.baseURI));
-  const { format, model, input, attention } = await response.json();
+  const { format, model, method, input, output, attention } = await response.json();
   if (format !== 1) throw new Error(`a recording of format ${format}`);
-  const trace = { model: model.name, text: input.text };
+  const trace = { model: model.name, text: input.text, task: input.task };
+  trace[method === "generate" ? "steps" : "filled"] = output;
   for (const [part, { cells, ...tokens }] of Object.entries(attention)) {
     const bytes = Uint8Array.from(atob(cells), (character) => character.charCodeAt(0));
     const size = tokens.queryTokens.length * tokens.keyTokens.length;
@@ -40,9 +41,9 @@ export async function recording(name) {
 }
 
 /** Loads a model by name; onProgress gets { loaded, total }. */
-export async function load(name, onProgress) {
+export async function load(name, signal, onProgress) {
   const { Unmask } = await client();
-  return Unmask.load(name, { onProgress });
+  return Unmask.load(name, { signal, onProgress });
 }
 
 /** Runs model.generate, hands over each step, and returns the generation. */

@@ -14,7 +14,8 @@ use web_sys::{AbortController, AbortSignal};
 use crate::js::{Misread, Reader, Writer};
 use crate::state::attention::{Attention, Attentions};
 use crate::state::catalogue::{Catalogue, Entry};
-use crate::state::draft::Written;
+use crate::state::contexts::HiddenStates;
+use crate::state::draft::{Draft, Written};
 use crate::state::quantizations::Logits;
 use crate::state::shapes::Sight;
 
@@ -29,6 +30,7 @@ extern "C" {
     #[wasm_bindgen(js_name = load, catch)]
     async fn js_load(
         name: &str,
+        signal: Option<AbortSignal>,
         on_progress: &Closure<dyn FnMut(JsValue)>,
     ) -> Result<JsValue, JsValue>;
 
@@ -67,6 +69,13 @@ extern "C" {
 
     #[wasm_bindgen(method, js_name = fillMask, catch)]
     async fn fill_mask(this: &Handle, text: &str, options: &JsValue) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(method, js_name = hiddenStates, catch)]
+    async fn hidden_states(
+        this: &Handle,
+        text: &str,
+        options: &JsValue,
+    ) -> Result<JsValue, JsValue>;
 
     #[wasm_bindgen(method, js_name = nextSentence, catch)]
     async fn next_sentence(
@@ -142,6 +151,12 @@ pub struct Recording {
     pub model: String,
     /// What it read.
     pub text: String,
+    /// What it was asked to do, where it can do several things.
+    pub task: Option<String>,
+    /// What it put into the gaps, where it fills them.
+    pub filled: Vec<FilledMask>,
+    /// What it wrote, where it writes.
+    pub draft: Draft,
     /// Where it looked, in 254 steps; its scores are all zero, as they weren't recorded.
     pub attentions: Attentions,
 }
@@ -152,6 +167,9 @@ pub async fn recording(name: &str) -> Outcome<Recording> {
     Ok(Recording {
         model: understood(trace.text("model"))?,
         text: understood(trace.text("text"))?,
+        task: trace.text_if_any("task"),
+        filled: understood(trace.list("filled", filled_mask))?,
+        draft: Draft::of(understood(trace.list("steps", step))?),
         attentions: attentions(&trace)?,
     })
 }
@@ -178,6 +196,7 @@ impl Model {
     /// Loads the model `name` of the catalogue, telling how many bytes have come.
     pub async fn load(
         name: &str,
+        signal: Option<AbortSignal>,
         mut on_progress: impl FnMut(Progress) + 'static,
     ) -> Outcome<Self> {
         let on_progress = Closure::new(move |message| {
@@ -186,7 +205,7 @@ impl Model {
                 on_progress(progress);
             }
         });
-        Self::of(js_load(name, &on_progress).await)
+        Self::of(js_load(name, signal, &on_progress).await)
     }
 
     /// Loads the model `name` again, beside the one that the page has, perhaps with its matrices in another quantization.
@@ -256,6 +275,21 @@ impl Model {
         options(signal).set("headsOff", self.heads_off.as_deref().map(heads_off))
     }
 
+    /// The pieces of `text` that the model reads.
+    pub async fn tokenize(
+        &self,
+        text: &str,
+        signal: Option<AbortSignal>,
+    ) -> Outcome<Read<Vec<Token>>> {
+        let options = options(signal).done();
+        let tokens = self.handle.tokenize(text, JsValue::NULL, &options).await;
+        let tokens = Reader(tokens.map_err(failure)?);
+        Ok(Read {
+            truncation: truncation(&tokens),
+            answer: understood(each(&tokens, token))?,
+        })
+    }
+
     /// What the engine is told about how `text` may be read; none leaves the model's own mask.
     pub async fn mask(
         &self,
@@ -290,6 +324,42 @@ impl Model {
             truncation: truncation(&answer),
             answer: understood(each(&answer, filled_mask))?,
         })
+    }
+
+    /// Candidates for the token at `position` of `text`, whatever stands there.
+    pub async fn fill_position(
+        &self,
+        text: &str,
+        position: usize,
+        top_k: usize,
+        signal: Option<AbortSignal>,
+    ) -> Outcome<Vec<Candidate>> {
+        let options = self
+            .options(signal)
+            .count("topK", Some(top_k))
+            .set("positions", Some(Array::of1(&(position as f64).into())));
+        let answer = self.handle.fill_mask(text, &options.done()).await;
+        let mut filled = understood(each(&Reader(answer.map_err(failure)?), filled_mask))?;
+        let found = filled.pop();
+        Ok(found.map_or_else(Vec::new, |found| found.candidates))
+    }
+
+    /// The vectors of `text`'s tokens before the first layer and behind each.
+    pub async fn hidden_states(
+        &self,
+        text: &str,
+        signal: Option<AbortSignal>,
+    ) -> Outcome<HiddenStates> {
+        let options = options(signal).done();
+        let answer = self.handle.hidden_states(text, &options).await;
+        let answer = Reader(answer.map_err(failure)?);
+        let Ok(values) = answer.get("values").dyn_into::<Float32Array>() else {
+            return Err(misread("The engine's vectors came without their values."));
+        };
+        let (tokens, dimensions) = understood((|| {
+            Ok((answer.list("tokens", token)?, answer.count("dimensions")?))
+        })())?;
+        HiddenStates::new(tokens, dimensions, values.to_vec()).map_err(|message| misread(&message))
     }
 
     /// Probability that `b` follows `a`.
@@ -550,6 +620,7 @@ fn written(generation: &Reader) -> Result<Written, Misread> {
     Ok(Written {
         text: generation.text("text")?,
         tokens,
+        truncation: truncation(generation),
     })
 }
 

@@ -58,6 +58,13 @@ impl<T> Clone for Latest<T> {
 }
 
 impl<T> Latest<T> {
+    /// Reads the answer to the newest question; none while it is awaited, or where it failed (tracked).
+    pub fn settled<U>(self, read: impl FnOnce(&T) -> Option<U>) -> Option<U> {
+        let waiting = self.asking.waiting.get() || self.asking.error.with(Option::is_some);
+        self.answer
+            .with(|answer| read(answer.as_ref().filter(|_| !waiting)?))
+    }
+
     /// `question` reads what the answer depends on, and gives the call to the engine, or none to clear the answer.
     pub fn new<Q>(question: impl Fn() -> Option<Q> + 'static) -> Self
     where

@@ -1,22 +1,27 @@
 //! Everything that the page's panels share: the reader's sentence, the models, their answers, what is pointed at.
 
-use unmask_protocol::{FilledMask, GenerateOptions};
+use unmask_protocol::{FilledMask, GenerateOptions, HeadsOff, Truncation};
 use web_sys::AbortSignal;
 
 use crate::engine::{self, Model, Read, Recording};
 use crate::latest::{Latest, spawn};
 use crate::library;
 use crate::slot::{Slot, Status};
+use crate::state::ablation::{Off, heads_off, off_in};
 use crate::state::attention::{Attention, Attentions, Head};
 use crate::state::catalogue::Catalogue;
 use crate::state::decoding::Decoding;
-use crate::state::draft::Stage;
+use crate::state::draft::{Draft, Stage};
+use crate::state::fields::{Choice, FIELDS, Texts};
 use crate::state::grid::Grid;
+use crate::state::history::History;
 use crate::state::library::{STORED, Shelf};
 use crate::state::links::{Place, Pointer};
+use crate::state::noise::Settings;
 use crate::state::ramp::Scheme;
 use crate::state::sentence::Sentence;
 use crate::state::shapes::Sight;
+use crate::state::view::View;
 use crate::var::{Derived, Var, effect};
 use crate::writing::Writing;
 
@@ -29,8 +34,8 @@ pub const ANSWER: &str = "answer";
 /// The task for which BART reads one word instead of the sentence.
 const PRONOUNCE: &str = "pronounce";
 
-/// The recorded run of BERT on the opening sentence, shown until the model is here.
-const RECORDING: &str = "fill-mask";
+/// The recorded runs of both models on the opening sentence, shown until they are here.
+const RECORDINGS: [&str; 2] = ["fill-mask", "restore"];
 
 /// The opening sentence and the word that it hides: what comes after the mask decides what belongs there.
 const OPENING: (&str, &str) = ("I want to go to the beach with you.", "go");
@@ -103,10 +108,20 @@ pub struct Page {
     pub bart: Slot,
     /// How BERT may look.
     pub sight: Var<Sight>,
+    /// How it might look before, and what of that was taken back.
+    pub sights: Var<History<Sight>>,
+    /// The heads that are off, of both models.
+    pub off: Var<Vec<Off>>,
+    /// Those of BERT, as the engine is told.
+    bert_off: Derived<Option<HeadsOff>>,
+    /// Those of BART.
+    bart_off: Derived<Option<HeadsOff>>,
     /// BERT's candidates for every mask.
     pub fills: Latest<Read<Vec<FilledMask>>>,
     /// The same with BERT's own mask, while the reader has chosen another: what to compare with.
     pub reference: Latest<Read<Vec<FilledMask>>>,
+    /// What of the text BERT doesn't read, where it is longer than that.
+    pub unread: Latest<Option<Truncation>>,
     /// BERT's attention.
     pub bert_attention: Latest<Attentions>,
     /// The word BART pronounces, by its place in the sentence; none takes the salient one.
@@ -123,8 +138,12 @@ pub struct Page {
     pub writing: Writing,
     /// BART's attention over source and output.
     pub bart_attention: Latest<Attentions>,
-    /// A recorded run of BERT, for its matrix while the model is on its way.
-    recording: Var<Option<Recording>>,
+    /// The decoder's rows that are shown, from the first; none shows all.
+    pub rows: Var<Option<usize>>,
+    /// Whether these rows are a link's: the next writing keeps them.
+    pub linked: Var<bool>,
+    /// Recorded runs, to be shown while the models are on their way.
+    recordings: Var<Vec<Recording>>,
     /// What is pointed at in the matrices.
     pub pointer: Var<Option<Pointer>>,
     /// Layer and head of BERT's matrix.
@@ -149,6 +168,53 @@ pub struct Page {
     pub touched: Var<bool>,
     /// Names in the address that say nothing to this page.
     pub misread: Var<Vec<String>>,
+    /// What the labs' fields hold, by their places in [`FIELDS`].
+    pub fields: &'static [Var<String>; FIELDS.len()],
+    /// How the lab's text is spoilt.
+    pub noise: Var<Settings>,
+    /// The words that are compared, of two sentences; none takes the one that both have.
+    pub compared: Var<[Option<Choice>; 2]>,
+    /// The state whose vectors are laid out, from before the first layer; none takes the last.
+    pub layer: Var<Option<usize>>,
+    /// The word that pre-training has chosen; none takes the last that will do.
+    pub schooled: Var<Option<Choice>>,
+    /// Which draw decides about it.
+    pub drawn: Var<u32>,
+    /// The heads whose texts have each word hidden in turn, by name.
+    pub occluded: Var<Vec<String>>,
+    /// What is unfolded, by name.
+    pub open: Var<Vec<String>>,
+    /// What panels have found, for the tour to tell.
+    pub told: Told,
+    /// Whether the tour has the page.
+    pub touring: Var<bool>,
+}
+
+/// What panels of their own have found; none while they ask.
+#[derive(Clone, Copy)]
+pub struct Told {
+    /// Rows that stayed to the last bit when BERT's last word became another, and rows in all.
+    pub unmoved: Var<Option<(usize, usize)>>,
+    /// A text, what was left of it when it was spoilt, and what BART made of that.
+    pub repaired: Var<Option<(String, String, String)>>,
+    /// Probability that the second sentence follows the first.
+    pub follows: Var<Option<f32>>,
+    /// What BERT marks as the answer (nothing, where it finds none), and what BART says in its own words.
+    pub answers: Var<Option<(String, String)>>,
+    /// BERT's first guess with every head and its probability, and the same without those that are off.
+    pub silenced: Var<Option<[(String, f32); 2]>>,
+}
+
+impl Told {
+    fn new() -> Self {
+        Self {
+            unmoved: Var::new(None),
+            repaired: Var::new(None),
+            follows: Var::new(None),
+            answers: Var::new(None),
+            silenced: Var::new(None),
+        }
+    }
 }
 
 impl Page {
@@ -173,9 +239,23 @@ impl Page {
         let bart = Slot::new("bart-g2p");
         let sight = Var::new(Sight::default());
         let writing = Writing::new();
+        let off = Var::new(Vec::new());
+        let told = |place| Derived::new(move || off.with(|off: &Vec<Off>| heads_off(off, place)));
+        let (bert_off, bart_off) = (told(Place::Bert), told(Place::Encoder));
+        // What is asked first is answered first: the matrix is what a reader who types looks at.
+        let bert_attention = Latest::new(move || {
+            let text = sentence.with(Sentence::beginning)?;
+            let (model, sight) = (able(bert, bert_off)?, sight.get());
+            Some(async move |signal: Option<AbortSignal>| {
+                let mask = model.mask(&sight, &text, signal.clone()).await?;
+                model
+                    .attention(&text, None, None, mask.as_ref(), signal)
+                    .await
+            })
+        });
         let fills = Latest::new(move || {
             let text = sentence.with(Sentence::masked_if_any)?;
-            let model = bert.model().filter(Model::fills)?;
+            let model = able(bert, bert_off).filter(Model::fills)?;
             let sight = sight.get();
             Some(async move |signal: Option<AbortSignal>| {
                 let mask = model.mask(&sight, &text, signal.clone()).await?;
@@ -184,26 +264,25 @@ impl Page {
         });
         let reference = Latest::new(move || {
             let text = sentence.with(Sentence::masked_if_any)?;
-            let model = bert.model().filter(Model::fills)?;
+            let model = able(bert, bert_off).filter(Model::fills)?;
             if sight.with(Sight::as_trained) {
                 return None;
             }
             Some(async move |signal| model.fill_mask(&text, 1, None, signal).await)
         });
-        let bert_attention = Latest::new(move || {
-            let text = sentence.with(Sentence::beginning)?;
-            let (model, sight) = (bert.model()?, sight.get());
-            Some(async move |signal: Option<AbortSignal>| {
-                let mask = model.mask(&sight, &text, signal.clone()).await?;
-                model
-                    .attention(&text, None, None, mask.as_ref(), signal)
-                    .await
+        let unread = Latest::new(move || {
+            let (model, text) = (bert.model()?, sentence.with(Sentence::masked));
+            // A token has a character at least, and two are the model's own.
+            let may_be = text.chars().count() + 2 > model.info.max_positions;
+            may_be.then_some(async move |signal| {
+                let tokens = model.tokenize(&text, signal).await?;
+                Ok(tokens.truncation)
             })
         });
         let bart_attention = Latest::new(move || {
             let draft = writing.draft.get();
             let done = matches!(draft.stage, Stage::Finished | Stage::Stopped);
-            let model = bart.model().filter(|_| done && !draft.text().is_empty())?;
+            let model = able(bart, bart_off).filter(|_| done && !draft.text().is_empty())?;
             Some(async move |signal| {
                 let (target, task) = (Some(draft.text()), draft.controls.task.as_deref());
                 model
@@ -217,8 +296,13 @@ impl Page {
             bert,
             bart,
             sight,
+            sights: Var::new(History::default()),
+            off,
+            bert_off,
+            bart_off,
             fills,
             reference,
+            unread,
             bert_attention,
             spoken: Var::new(None),
             task: Var::new(None),
@@ -227,7 +311,9 @@ impl Page {
             step: Var::new(0),
             writing,
             bart_attention,
-            recording: Var::new(None),
+            rows: Var::new(None),
+            linked: Var::new(false),
+            recordings: Var::new(Vec::new()),
             pointer: Var::new(None),
             bert_lens: Lens::new(),
             bart_lens: Lens::new(),
@@ -245,6 +331,18 @@ impl Page {
             shelf: Var::new(Shelf::default()),
             touched: Var::new(false),
             misread: Var::new(Vec::new()),
+            fields: Box::leak(Box::new(std::array::from_fn(|at| {
+                Var::new(FIELDS[at].opening.to_owned())
+            }))),
+            noise: Var::new(Settings::default()),
+            compared: Var::new([None, None]),
+            layer: Var::new(None),
+            schooled: Var::new(None),
+            drawn: Var::new(View::DRAWN),
+            occluded: Var::new(Vec::new()),
+            open: Var::new(Vec::new()),
+            told: Told::new(),
+            touring: Var::new(false),
         };
         page.write_when_anything_changes();
         page.open_lenses();
@@ -276,8 +374,12 @@ impl Page {
             }
         });
         spawn(async move {
-            // Without it the matrix shows its mask alone, as for any other text.
-            self.recording.set(engine::recording(RECORDING).await.ok());
+            for name in RECORDINGS {
+                // Without one the matrices show their masks alone, as for any other text.
+                if let Ok(run) = engine::recording(name).await {
+                    self.recordings.update(|runs| runs.push(run));
+                }
+            }
         });
     }
 
@@ -330,33 +432,84 @@ impl Page {
         answer.with(|answer| answer.as_ref()?.of(place).map(read))
     }
 
-    /// Reads the recorded attention that stands in for BERT's while the model is on its way: on the very text that it
-    /// would be asked about, and with its own mask; none at other places (tracked).
+    /// Reads the attention of what the models answered last or, until they are here, of a recording (tracked).
+    pub fn shown_attention<U>(
+        self,
+        place: Place,
+        read: impl FnOnce(&Attention) -> U + Copy,
+    ) -> Option<U> {
+        self.attention(place, read)
+            .or_else(|| self.recorded(place, read))
+    }
+
+    /// Reads the recorded attention that stands in for a model's while the model is on its way: on the very text that
+    /// it would be asked about, with its own mask, every head and the settings of the page's opening (tracked).
     pub fn recorded<U>(self, place: Place, read: impl FnOnce(&Attention) -> U) -> Option<U> {
-        let live = self.bert_attention.answer.with(Option::is_some);
-        if place != Place::Bert || live || !self.sight.with(Sight::as_trained) {
-            return None;
+        let live = match place {
+            Place::Bert => self.bert_attention.answer.with(Option::is_some),
+            _ => self.bart_attention.answer.with(Option::is_some),
+        };
+        let run = |run: &Recording| run.attentions.of(place).map(read);
+        self.recording(place, run).filter(|_| !live).flatten()
+    }
+
+    /// BERT's guesses in the recording, while there are no others (tracked).
+    pub fn recorded_fills(self) -> Option<Vec<FilledMask>> {
+        let live = self.fills.answer.with(Option::is_some);
+        self.recording(Place::Bert, |run| run.filled.clone())
+            .filter(|_| !live)
+    }
+
+    /// Reads what BART writes or, until it is here, what it wrote in the recording (tracked).
+    pub fn shown_draft<U>(self, read: impl FnOnce(&Draft) -> U) -> U {
+        let idle = self.writing.draft.with(|draft| draft.stage == Stage::Idle);
+        let recorded = self.recording(Place::Encoder, |run| run.draft.clone());
+        match recorded.filter(|_| idle) {
+            Some(draft) => read(&draft),
+            None => self.writing.draft.with(read),
         }
-        let (name, text) = (
-            self.bert.name.get(),
-            self.sentence.with(Sentence::beginning)?,
-        );
-        self.recording.with(|run| {
-            let run = run.as_ref()?;
-            (run.model == name && run.text == text).then(|| read(&run.attentions.encoder))
+    }
+
+    /// Reads the recording that says what the model at `place` would say to what the page asks now (tracked).
+    fn recording<U>(self, place: Place, read: impl FnOnce(&Recording) -> U) -> Option<U> {
+        let (name, text, task) = match place {
+            Place::Bert => {
+                let own = self.sight.with(Sight::as_trained) && self.bert_off.with(Option::is_none);
+                let text = self.sentence.with(Sentence::beginning).filter(|_| own)?;
+                (self.bert.name.get(), text, None)
+            }
+            _ => {
+                let own = self.beams.get() == Self::BEAMS
+                    && self.decoding.get() == Decoding::default()
+                    && self.bart_off.with(Option::is_none);
+                let text = self.source().filter(|_| own)?;
+                (self.bart.name.get(), text, self.current_task())
+            }
+        };
+        self.recordings.with(|runs| {
+            let same = |run: &&Recording| run.model == name && run.text == text && run.task == task;
+            runs.iter().find(same).map(read)
         })
     }
 
-    /// [`Self::grid`] of BERT's recorded attention; until the reader chooses a head, of the most telling one.
-    pub fn recorded_grid(self) -> Option<Grid> {
-        let lens = self.bert_lens;
+    /// [`Self::whole_grid`] of a recorded attention; until the reader chooses a head, of the most telling one.
+    pub fn recorded_grid(self, place: Place) -> Option<Grid> {
+        let (layer, head) = self.shown_lens(place);
+        self.recorded(place, |attention| attention.grid(layer, head))
+    }
+
+    /// Layer and head that are shown: while a recording is, and until the reader chooses, its most telling one (tracked).
+    pub fn shown_lens(self, place: Place) -> (usize, Head) {
+        let lens = self.lens(place);
         let (chosen, layer, head) = (lens.chosen.get(), lens.layer.get(), lens.head.get());
-        self.recorded(Place::Bert, |attention| {
-            let telling = attention.most_telling().filter(|_| !chosen);
-            let (layer, head) =
-                telling.map_or((layer, head), |(layer, head)| (layer, Head::One(head)));
-            attention.grid(layer, head)
-        })
+        let telling_of = match place {
+            Place::Bert => Place::Bert,
+            _ => Place::Cross,
+        };
+        let telling = self.recorded(telling_of, Attention::most_telling).flatten();
+        telling
+            .filter(|_| !chosen)
+            .map_or((layer, head), |(layer, head)| (layer, Head::One(head)))
     }
 
     /// Layer and head at which an attention is shown.
@@ -368,11 +521,110 @@ impl Page {
     }
 
     /// The live matrix of one attention at its lens, token by token (tracked).
-    pub fn grid(self, place: Place) -> Option<Grid> {
+    pub fn whole_grid(self, place: Place) -> Option<Grid> {
         let lens = self.lens(place);
         self.attention(place, |attention| {
             attention.grid(lens.layer.get(), lens.head.get())
         })
+    }
+
+    /// [`Self::whole_grid`], as far as BART is shown to have written (tracked).
+    pub fn grid(self, place: Place) -> Option<Grid> {
+        self.whole_grid(place).map(|grid| self.written(place, grid))
+    }
+
+    /// What of an attention's grid there is when BART has written the rows that are shown (tracked).
+    pub fn written(self, place: Place, grid: Grid) -> Grid {
+        let (rows, columns) = self.extent(place);
+        match (rows, columns) {
+            (usize::MAX, usize::MAX) => grid,
+            (rows, columns) => grid.corner(rows, columns),
+        }
+    }
+
+    /// The rows and columns of an attention that are shown at most (tracked).
+    pub fn extent(self, place: Place) -> (usize, usize) {
+        let rows = self.rows.get().unwrap_or(usize::MAX);
+        match place {
+            Place::Decoder => (rows, rows),
+            Place::Cross => (rows, usize::MAX),
+            _ => (usize::MAX, usize::MAX),
+        }
+    }
+
+    /// BERT as the reader has it, without the heads that are off, once it is ready (tracked).
+    pub fn bert_model(self) -> Option<Model> {
+        able(self.bert, self.bert_off)
+    }
+
+    /// BART in the same way (tracked).
+    pub fn bart_model(self) -> Option<Model> {
+        able(self.bart, self.bart_off)
+    }
+
+    /// What the engine is told about the heads of the model that `place` belongs to (tracked).
+    pub fn heads_off(self, place: Place) -> Option<HeadsOff> {
+        match place {
+            Place::Bert => self.bert_off.get(),
+            _ => self.bart_off.get(),
+        }
+    }
+
+    /// Which heads of the layer that is shown at `place` are off, and how many it has (tracked).
+    pub fn off_at(self, place: Place) -> (Vec<usize>, usize) {
+        let place = self.attention_at(place);
+        let shape = self.attention(place, |attention| (attention.layers(), attention.heads()));
+        let (layers, heads) = shape.unwrap_or((0, 0));
+        let layer = self.lens(place).layer.get().min(layers.saturating_sub(1));
+        (self.off.with(|off| off_in(off, place, layer)), heads)
+    }
+
+    /// Whether what is shown at `place` is passed on to no one: the head, or all of the layer where their mean is shown
+    /// (tracked).
+    pub fn silent(self, place: Place) -> bool {
+        let (off, heads) = self.off_at(place);
+        match self.lens(self.attention_at(place)).head.get() {
+            Head::Mean => heads > 0 && off.len() >= heads,
+            Head::One(head) => off.contains(&head.min(heads.saturating_sub(1))),
+        }
+    }
+
+    /// The attention whose head is shown at `place` (tracked).
+    pub fn attention_at(self, place: Place) -> Place {
+        match place {
+            Place::Stages => self.part.get(),
+            place => place,
+        }
+    }
+
+    /// Lets BERT look in another way, in one step that can be taken back.
+    pub fn look(self, sight: Sight) {
+        if self.sight.peek(|now| *now != sight) {
+            self.keep_sight();
+            self.sight.set(sight);
+        }
+    }
+
+    /// The step that can be taken back begins here.
+    pub fn keep_sight(self) {
+        let now = self.sight.now();
+        self.sights.update(|sights| sights.keep(now));
+    }
+
+    /// Takes the last change of BERT's mask back.
+    pub fn undo(self) {
+        let now = self.sight.now();
+        if let Some(before) = self.sights.update(|sights| sights.undo(now)) {
+            self.sight.put(before);
+        }
+    }
+
+    /// Makes the change again that was taken back last.
+    pub fn redo(self) {
+        let now = self.sight.now();
+        if let Some(after) = self.sights.update(|sights| sights.redo(now)) {
+            self.sight.put(after);
+        }
     }
 
     /// Hides the word of BERT's text in which a token begins, or brings it back.
@@ -382,18 +634,26 @@ impl Page {
         }
     }
 
-    /// Each model's first answer chooses the head that is shown until the reader chooses another: the one that points
-    /// most sharply at words further away. A mean over heads blurs them all.
+    /// Each model's answer chooses the head that is shown until the reader, or a link, chooses another: the one that
+    /// points most sharply at words further away. A mean over heads blurs them all.
     fn open_lenses(self) {
         for place in [Place::Bert, Place::Cross] {
             let lens = self.lens(place);
             effect(move || {
                 let telling = self.attention(place, Attention::most_telling).flatten();
-                if let Some((layer, head)) = telling.filter(|_| !lens.chosen.now()) {
+                if let Some((layer, head)) = telling.filter(|_| !lens.chosen.get()) {
                     lens.choose(layer, Head::One(head));
                 }
             });
         }
+    }
+
+    /// What the labs' fields hold, as far as it isn't what they hold at first (tracked).
+    pub fn texts(self) -> Texts {
+        std::array::from_fn(|at| {
+            let text = self.fields[at].get();
+            (text != FIELDS[at].opening).then_some(text)
+        })
     }
 
     /// What BART is to do: the reader's choice where the model can do it, or else its first task.
@@ -405,10 +665,13 @@ impl Page {
 
     /// What BART can do with the reader's sentence (tracked).
     pub fn tasks(self) -> Vec<String> {
-        let mut tasks = self
-            .bart
-            .info()
-            .map_or_else(Vec::new, |info| info.tasks.clone());
+        let mut tasks = match self.bart.info() {
+            Some(info) => info.tasks.clone(),
+            None => {
+                let name = self.bart.name.get();
+                self.catalogue.with(|catalogue| catalogue.tasks(&name))
+            }
+        };
         tasks.retain(|task| task != ANSWER);
         tasks
     }
@@ -461,13 +724,22 @@ impl Page {
             };
             self.source().map(|source| (source, controls))
         });
-        effect(move || match (self.bart.model(), request.get()) {
+        effect(move || match (self.bart_model(), request.get()) {
             (Some(model), Some((source, controls))) => {
                 self.writing.start(model, source, controls);
             }
             _ => self.writing.clear(),
         });
     }
+}
+
+/// The model of a slot without the heads that are off, once it is ready (tracked).
+fn able(slot: Slot, off: Derived<Option<HeadsOff>>) -> Option<Model> {
+    let model = slot.model()?;
+    Some(match off.get() {
+        Some(heads) => model.without(heads),
+        None => model,
+    })
 }
 
 /// Puts another model into a place; it is loaded where the one before it was.

@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
-use unmask_protocol::{ErrorBody, ModelInfo, Progress};
+use unmask_protocol::{ErrorBody, ErrorCode, ModelInfo, Progress};
 
-use crate::engine::Model;
+use crate::engine::{Abort, Model};
 use crate::latest::spawn;
 use crate::var::Var;
 
@@ -29,6 +29,8 @@ pub struct Slot {
     /// How far it is.
     pub status: Var<Status>,
     model: Var<Option<Model>>,
+    /// What stops the loading that goes on.
+    abort: Var<Rc<Abort>>,
 }
 
 impl Slot {
@@ -38,6 +40,7 @@ impl Slot {
             name: Var::new(name.to_owned()),
             status: Var::new(Status::Asleep),
             model: Var::new(None),
+            abort: Var::new(Rc::new(Abort::new())),
         }
     }
 
@@ -53,14 +56,29 @@ impl Slot {
 
     /// Loads the model; a failure is kept to be shown, and another call tries again.
     pub fn load(self) {
+        self.abort.now().stop();
+        let abort = Rc::new(Abort::new());
+        let signal = abort.signal();
+        self.abort.set(abort);
         self.status.set(Status::Loading(None));
         self.model.set(None);
         spawn(async move {
             let name = self.name.now();
             let status = self.status;
-            let on_progress = move |progress| status.set(Status::Loading(Some(progress)));
-            let loaded = Model::load(&name, on_progress).await;
-            if self.name.now() != name {
+            let gone = {
+                let signal = signal.clone();
+                move || signal.as_ref().is_some_and(|signal| signal.aborted())
+            };
+            let on_progress = {
+                let gone = gone.clone();
+                move |progress| {
+                    if !gone() {
+                        status.set(Status::Loading(Some(progress)));
+                    }
+                }
+            };
+            let loaded = Model::load(&name, signal, on_progress).await;
+            if gone() || self.name.now() != name {
                 return;
             }
             match loaded {
@@ -68,8 +86,15 @@ impl Slot {
                     self.status.set(Status::Ready(model.info.clone()));
                     self.model.set(Some(model));
                 }
+                Err(error) if error.code == ErrorCode::Aborted => self.status.set(Status::Asleep),
                 Err(error) => self.status.set(Status::Failed(error)),
             }
         });
+    }
+
+    /// Stops loading; what has come is fetched again when the reader asks for it.
+    pub fn stop(self) {
+        self.abort.now().stop();
+        self.status.set(Status::Asleep);
     }
 }

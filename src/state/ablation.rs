@@ -29,6 +29,52 @@ pub fn heads_off(off: &[Off], place: Place) -> Option<HeadsOff> {
     (heads != HeadsOff::default()).then_some(heads)
 }
 
+/// The heads that are off of one layer of one attention.
+pub fn off_in(off: &[Off], place: Place, layer: usize) -> Vec<usize> {
+    let found = off
+        .iter()
+        .filter(|&&(of, at, _)| (of, at) == (place, layer));
+    found.map(|&(.., head)| head).collect()
+}
+
+/// All heads that are off, attention by attention. Layers and heads count from 1, as the page shows them.
+pub fn in_words(off: &[Off]) -> String {
+    let mut parts = Vec::new();
+    for place in Place::ATTENTIONS {
+        let mut heads: Vec<(usize, usize)> = off
+            .iter()
+            .filter(|(of, ..)| *of == place)
+            .map(|&(_, layer, head)| (layer, head))
+            .collect();
+        let Some(first) = heads.iter().min().copied() else {
+            continue;
+        };
+        parts.push(match heads.len() {
+            1 => format!(
+                "{}, layer {} head {}",
+                place.title(),
+                first.0 + 1,
+                first.1 + 1
+            ),
+            count => {
+                heads.sort_unstable();
+                heads.dedup_by_key(|(layer, _)| *layer);
+                let layers: Vec<String> = heads
+                    .iter()
+                    .map(|(layer, _)| (layer + 1).to_string())
+                    .collect();
+                let noun = if layers.len() == 1 { "layer" } else { "layers" };
+                format!(
+                    "{}, {count} heads of {noun} {}",
+                    place.title(),
+                    layers.join(", ")
+                )
+            }
+        });
+    }
+    parts.join("; ")
+}
+
 /// A word that a gap might hold, and how probable it is; none where it is beyond the candidates that were asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shift {
@@ -103,5 +149,22 @@ mod tests {
         let bart = heads_off(&off, Place::Decoder).unwrap();
         assert_eq!((bart.encoder, bart.cross), (vec![], place(0, 1)));
         assert_eq!(heads_off(&off[..1], Place::Encoder), None);
+    }
+
+    #[test]
+    fn heads_that_are_off_are_named() {
+        let mut off = vec![(Place::Cross, 0, 1), (Place::Bert, 2, 5)];
+        assert_eq!(
+            in_words(&off),
+            "BERT’s encoder, layer 3 head 6; BART’s cross-attention, layer 1 head 2"
+        );
+        off.extend([(Place::Bert, 2, 0), (Place::Bert, 0, 0)]);
+        assert_eq!(
+            in_words(&off[..3]),
+            "BERT’s encoder, 2 heads of layer 3; BART’s cross-attention, layer 1 head 2"
+        );
+        assert!(in_words(&off).starts_with("BERT’s encoder, 3 heads of layers 1, 3;"));
+        assert_eq!(in_words(&[]), "");
+        assert_eq!(off_in(&off, Place::Bert, 2), [5, 0]);
     }
 }

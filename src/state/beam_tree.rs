@@ -1,6 +1,6 @@
 //! The tree of a beam search: every beam that ever lived, what became of it, and the way of the winner through it.
 
-use unmask_protocol::{GeneratedToken, Step};
+use unmask_protocol::{Beam, GeneratedToken};
 
 /// What became of a branch.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -40,20 +40,16 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// The tree of `steps`; empty where the search had one beam. `winner` is the text that won, token by token: its end
+    /// The tree of each step's live beams; empty where the search had one beam. `winner` is the text that won, token by token: its end
     /// is in no step, since a beam that has ended lives no more.
-    pub fn grow(steps: &[Step], winner: &[GeneratedToken]) -> Self {
+    pub fn grow(steps: &[Vec<Beam>], winner: &[GeneratedToken]) -> Self {
         let mut tree = Self::default();
         // Of the step before: each beam's branch and score; of the winner: its branch, while it is followed.
         let mut before: Vec<(usize, f32)> = Vec::new();
         let mut way: Option<usize> = None;
         let mut followed = 0;
         let mut last = Vec::new();
-        for (step, beams) in steps
-            .iter()
-            .map_while(|step| step.beams.as_ref())
-            .enumerate()
-        {
+        for (step, beams) in steps.iter().enumerate() {
             let mut now = Vec::with_capacity(beams.len());
             let wanted = winner.get(step).filter(|_| followed == step);
             let from = way;
@@ -165,11 +161,9 @@ impl Tree {
 
 #[cfg(test)]
 mod tests {
-    use unmask_protocol::Beam;
-
     use super::*;
 
-    fn step(beams: &[(usize, u32, f32)]) -> Step {
+    fn step(beams: &[(usize, u32, f32)]) -> Vec<Beam> {
         let beam = |&(parent, id, score): &(usize, u32, f32)| Beam {
             parent,
             id,
@@ -177,14 +171,7 @@ mod tests {
             text: format!("…{id}"),
             score,
         };
-        Step {
-            id: 0,
-            token: String::new(),
-            text: String::new(),
-            probability: 0.5,
-            alternatives: Vec::new(),
-            beams: Some(beams.iter().map(beam).collect()),
-        }
+        beams.iter().map(beam).collect()
     }
 
     fn token(id: u32) -> GeneratedToken {
@@ -201,7 +188,7 @@ mod tests {
         branches.map(|branch| branch.token.clone()).collect()
     }
 
-    fn steps() -> Vec<Step> {
+    fn steps() -> Vec<Vec<Beam>> {
         vec![
             step(&[(0, 1, -0.5), (0, 2, -1.0)]),
             step(&[(0, 3, -1.5), (0, 4, -2.0)]),
@@ -243,9 +230,7 @@ mod tests {
 
     #[test]
     fn no_beams_no_tree_and_a_parent_that_never_was_is_left_out() {
-        let mut greedy = step(&[]);
-        greedy.beams = None;
-        assert_eq!(Tree::grow(&[greedy], &[token(1)]), Tree::default());
+        assert_eq!(Tree::grow(&[], &[token(1)]), Tree::default());
         let lost = [step(&[(0, 1, -0.5)]), step(&[(7, 2, -0.6)])];
         assert_eq!(Tree::grow(&lost, &[]).branches.len(), 1);
     }

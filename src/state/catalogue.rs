@@ -34,6 +34,12 @@ impl Catalogue {
         self.entry(name).map(|entry| entry.bytes)
     }
 
+    /// What a model was made to do, where it is listed.
+    pub fn tasks(&self, name: &str) -> Vec<String> {
+        self.entry(name)
+            .map_or_else(Vec::new, |entry| entry.tasks.clone())
+    }
+
     /// Names of the models that write, the preferred one first.
     pub fn writers(&self) -> Vec<String> {
         let mut writers: Vec<String> = Vec::new();
@@ -47,6 +53,7 @@ impl Catalogue {
         }
         writers
     }
+
     fn entry(&self, name: &str) -> Option<&Entry> {
         self.models.iter().find(|entry| entry.name == name)
     }
@@ -90,5 +97,7 @@ mod tests {
         assert_eq!(catalogue.writers(), ["bart", "bart-g2p"]);
         assert_eq!(catalogue.bytes("bart-g2p"), Some(7));
         assert_eq!(catalogue.bytes("gpt"), None);
+        assert_eq!(catalogue.tasks("bart"), ["denoise", "summarize"]);
+        assert!(catalogue.tasks("gpt").is_empty());
     }
 }

@@ -1,6 +1,6 @@
 //! What BART has written so far, of a search that may change its mind.
 
-use unmask_protocol::{ErrorBody, GenerateOptions, GeneratedToken, Step};
+use unmask_protocol::{Beam, ErrorBody, GenerateOptions, GeneratedToken, Step, Truncation};
 
 /// How far a generation is.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -25,8 +25,8 @@ pub struct Draft {
     pub source: String,
     /// How.
     pub controls: GenerateOptions,
-    /// Every step of the search so far.
-    steps: Vec<Step>,
+    /// The live beams of every step so far, where there is more than one.
+    beams: Vec<Vec<Beam>>,
     /// What leads: the best live beam's while the search goes on, at last the winner's.
     pub leading: Written,
     /// How far it is.
@@ -46,21 +46,40 @@ impl Draft {
         }
     }
 
+    /// What these steps wrote.
+    pub fn of(steps: Vec<Step>) -> Self {
+        let mut draft = Self::default();
+        for step in steps {
+            draft.push(step);
+        }
+        draft
+    }
+
     /// Everything written so far.
     pub fn text(&self) -> &str {
         &self.leading.text
     }
 
-    /// Every step of the search so far.
-    pub fn steps(&self) -> &[Step] {
-        &self.steps
+    /// The live beams of every step so far; none of a search with one.
+    pub fn beams(&self) -> &[Vec<Beam>] {
+        &self.beams
     }
 
     /// One more step of the search.
     pub fn push(&mut self, step: Step) {
-        self.leading.text.clone_from(&step.text);
-        self.steps.push(step);
-        self.leading.tokens = best_beam(&self.steps);
+        self.leading.text = step.text;
+        match step.beams {
+            None => self.leading.tokens.push(GeneratedToken {
+                id: step.id,
+                text: step.token,
+                probability: step.probability,
+                alternatives: step.alternatives,
+            }),
+            Some(beams) => {
+                self.beams.push(beams);
+                self.leading.tokens = best_beam(&self.beams);
+            }
+        }
     }
 
     /// The search is over. The winner needn't be the beam that led last: it may have ended long before.
@@ -72,30 +91,22 @@ impl Draft {
 
 /// The tokens of the beam that leads at the last step, found by going back from beam to parent. Another one may have
 /// led at any earlier step.
-fn best_beam(steps: &[Step]) -> Vec<GeneratedToken> {
+fn best_beam(steps: &[Vec<Beam>]) -> Vec<GeneratedToken> {
     let mut place = 0;
     let mut tokens = Vec::with_capacity(steps.len());
-    for (at, step) in steps.iter().enumerate().rev() {
-        let beam = step.beams.as_ref().and_then(|beams| beams.get(place));
-        tokens.push(match beam {
-            None => GeneratedToken {
-                id: step.id,
-                text: step.token.clone(),
-                probability: step.probability,
-                alternatives: step.alternatives.clone(),
-            },
-            Some(beam) => {
-                place = beam.parent;
-                let before = at.checked_sub(1).and_then(|at| steps[at].beams.as_ref());
-                let before = before.and_then(|beams| beams.get(place));
-                GeneratedToken {
-                    id: beam.id,
-                    text: beam.token.clone(),
-                    probability: (beam.score - before.map_or(0.0, |beam| beam.score)).exp(),
-                    // The step lists what stood beside the beam that led then, which needn't be this one.
-                    alternatives: Vec::new(),
-                }
-            }
+    for (at, beams) in steps.iter().enumerate().rev() {
+        let Some(beam) = beams.get(place) else {
+            // A parent that never was: what came before it is unknown.
+            break;
+        };
+        place = beam.parent;
+        let before = at.checked_sub(1).and_then(|at| steps[at].get(place));
+        tokens.push(GeneratedToken {
+            id: beam.id,
+            text: beam.token.clone(),
+            probability: (beam.score - before.map_or(0.0, |beam| beam.score)).exp(),
+            // A step lists what stood beside the beam that led then, which needn't be this one.
+            alternatives: Vec::new(),
         });
     }
     tokens.reverse();
@@ -109,12 +120,12 @@ pub struct Written {
     pub text: String,
     /// With their probabilities.
     pub tokens: Vec<GeneratedToken>,
+    /// Set where the source was longer than the model reads.
+    pub truncation: Option<Truncation>,
 }
 
 #[cfg(test)]
 mod tests {
-    use unmask_protocol::Beam;
-
     use super::*;
 
     fn step(beams: &[(usize, &str, f32)]) -> Step {
@@ -171,7 +182,7 @@ mod tests {
         draft.push(step(&[(0, "a", -0.5), (0, "b", -1.0)]));
         let winner = Written {
             text: "b".into(),
-            tokens: Vec::new(),
+            ..Written::default()
         };
         draft.finish(winner.clone());
         assert_eq!((draft.leading, draft.stage), (winner, Stage::Finished));
@@ -182,6 +193,6 @@ mod tests {
         let mut draft = Draft::default();
         draft.push(step(&[(0, "a", -0.5), (0, "b", -1.0)]));
         draft.push(step(&[(9, "c", -1.5), (1, "d", -2.0)]));
-        assert_eq!(draft.leading.tokens.len(), 2);
+        assert_eq!(spelling(&draft), ["c"]);
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::attention::Head;
+use super::decoding::hundredths;
 use super::format::decimal;
 use super::geometry::{LABEL_SIZE, column_room, row_room, shortened, upright};
 use super::grid::{Cell, Grid, Label};
@@ -18,6 +19,9 @@ const EDGE: usize = 2;
 const PAPER: &str = "#fbfaf6";
 const INK: &str = "#221d18";
 const FAINT: &str = "#5e564d";
+const ACCENT: &str = "#a33a18";
+/// Length of the lines between two columns of tokens.
+const SPAN: usize = 240;
 
 /// Which matrix it is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -153,6 +157,56 @@ pub fn svg(title: &str, grid: &Grid) -> String {
     drawing
 }
 
+/// A drawing of one head as lines from the queries on the left to the keys on the right: `lines` are query, key and
+/// weight.
+pub fn lines_svg(
+    title: &str,
+    grid: &Grid,
+    lines: impl Iterator<Item = (usize, usize, f32)>,
+) -> String {
+    let (left, right) = (
+        row_room(&grid.rows) as usize,
+        row_room(&grid.columns) as usize,
+    );
+    let (from, to) = (left, left + SPAN);
+    let (width, height) = (to + right, CELL * grid.rows.len().max(grid.columns.len()));
+    let size = LABEL_SIZE as usize;
+    let title = markup(title);
+    let mut drawing = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
+         viewBox=\"0 0 {width} {height}\" role=\"img\"><title>{title}</title><rect width=\"100%\" height=\"100%\" \
+         fill=\"{PAPER}\"/><g fill=\"none\" stroke=\"{ACCENT}\">"
+    );
+    let y = |place: usize| place * CELL + CELL / 2;
+    for (row, column, weight) in lines {
+        // Hundredths of the pen's width and of its cover.
+        let (pen, cover) = (60.0 + 340.0 * weight, 8.0 + 92.0 * weight);
+        let (pen, cover) = (hundredths(pen as u32), hundredths(cover as u32));
+        let (y1, y2, bend) = (y(row), y(column), SPAN / 2);
+        drawing.push_str(&format!(
+            "<path d=\"M{from} {y1}C{} {y1} {} {y2} {to} {y2}\" stroke-width=\"{pen}\" stroke-opacity=\"{cover}\"/>",
+            from + bend,
+            to - bend
+        ));
+    }
+    drawing.push_str(&format!(
+        "</g><g font-family=\"monospace\" font-size=\"{size}\" fill=\"{INK}\" dominant-baseline=\"central\">"
+    ));
+    let columns = grid.columns.iter().enumerate();
+    let columns = columns.map(|(at, label)| (at, label, to + GAP, "start"));
+    let rows = grid.rows.iter().enumerate();
+    let rows = rows.map(|(at, label)| (at, label, from - GAP, "end"));
+    for (at, label, x, anchor) in rows.chain(columns) {
+        drawing.push_str(&format!(
+            "<text x=\"{x}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>",
+            y(at),
+            markup(&shortened(&label.text))
+        ));
+    }
+    drawing.push_str("</g></svg>\n");
+    drawing
+}
+
 fn weight(grid: &Grid, row: usize, column: usize) -> f32 {
     match grid.cell(row, column) {
         Cell::Weight(weight) => weight,
@@ -171,7 +225,7 @@ fn texts(labels: &[Label]) -> String {
 }
 
 /// A JSON string.
-fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for character in text.chars() {
         match character {
@@ -187,7 +241,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// A field of a CSV file. What a spreadsheet would take for a formula gets an apostrophe.
-fn field(text: &str) -> String {
+pub fn field(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     let guard = if formula { "'" } else { "" };
     format!("\"{guard}{}\"", text.replace('"', "\"\""))
@@ -245,6 +299,21 @@ mod tests {
         assert_eq!(lines.len(), 6);
         assert_eq!(lines[2], "1,\"[CLS]\",2,\"<b>&\",0,0.000000000");
         assert_eq!(lines[3], "2,\"'=\"\"a\\b\"\"\",1,\"x\",1,0.250000000");
+    }
+
+    #[test]
+    fn lines_lead_from_a_query_to_a_key() {
+        let drawing = lines_svg("lines", &grid(), [(0, 1, 1.0), (1, 0, 0.25)].into_iter());
+        assert_eq!(drawing.matches("<path").count(), 2);
+        assert_eq!(drawing.matches("<text").count(), 4);
+        assert!(
+            drawing.contains("stroke-width=\"4\" stroke-opacity=\"1\""),
+            "{drawing}"
+        );
+        assert!(
+            drawing.contains("stroke-width=\"1.45\" stroke-opacity=\"0.31\""),
+            "{drawing}"
+        );
     }
 
     #[test]

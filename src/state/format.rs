@@ -22,6 +22,14 @@ pub fn decimal(value: f32) -> String {
     )
 }
 
+/// A signed number with two decimals, as cosines are given.
+pub fn hundredths(value: f32) -> String {
+    let hundredths = (value * 100.0).round() as i64;
+    let sign = if hundredths < 0 { "−" } else { "" };
+    let size = hundredths.unsigned_abs();
+    format!("{sign}{}.{:02}", size / 100, size % 100)
+}
+
 /// A number that is not below zero, with so many decimals, and never "0" for something that is more than nothing.
 pub fn small(value: f64, decimals: u32) -> String {
     let scale = 10_u64.pow(decimals);
@@ -89,6 +97,14 @@ mod tests {
         assert_eq!(decimal(0.25), "0.250000000");
         assert_eq!(decimal(1.0), "1.000000000");
         assert_eq!(decimal(3e-9), "0.000000003");
+    }
+
+    #[test]
+    fn hundredths_keep_their_sign() {
+        assert_eq!(hundredths(0.333), "0.33");
+        assert_eq!(hundredths(-0.05), "−0.05");
+        assert_eq!(hundredths(-0.001), "0.00");
+        assert_eq!(hundredths(12.5), "12.50");
     }
 
     #[test]

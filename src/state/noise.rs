@@ -33,6 +33,11 @@ impl Noise {
         Self::Rotation,
     ];
 
+    /// Its name in the address.
+    fn word(self) -> &'static str {
+        self.name().split_once(' ').map_or("", |(_, kind)| kind)
+    }
+
     /// Its name in the paper.
     pub fn name(self) -> &'static str {
         match self {
@@ -47,6 +52,51 @@ impl Noise {
     /// Whether it has a share of words to take.
     pub fn takes_words(self) -> bool {
         matches!(self, Self::Masking | Self::Deletion | Self::Infilling)
+    }
+}
+
+/// How a text is spoilt.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// In which way.
+    pub noise: Noise,
+    /// Percent of the words that go, where words go.
+    pub share: u32,
+    /// Which draw it is.
+    pub seed: u32,
+}
+
+impl Default for Settings {
+    /// As in the paper.
+    fn default() -> Self {
+        Self {
+            noise: Noise::Infilling,
+            share: 30,
+            seed: 1,
+        }
+    }
+}
+
+impl Settings {
+    /// The largest share.
+    pub const MOST: u32 = 60;
+
+    /// As an address has it, such as `infilling-30-1`.
+    pub fn read(text: &str) -> Option<Self> {
+        let mut parts = text.split('-');
+        let word = parts.next()?;
+        let settings = Self {
+            noise: Noise::ALL.into_iter().find(|noise| noise.word() == word)?,
+            share: parts.next()?.parse().ok()?,
+            seed: parts.next()?.parse().ok()?,
+        };
+        let sound = (1..=Self::MOST).contains(&settings.share) && parts.next().is_none();
+        sound.then_some(settings)
+    }
+
+    /// What [`Self::read`] takes.
+    pub fn write(&self) -> String {
+        format!("{}-{}-{}", self.noise.word(), self.share, self.seed)
     }
 }
 
@@ -69,7 +119,7 @@ pub fn words(text: &str) -> Vec<&str> {
 pub fn spoil(text: &str, noise: Noise, share: f32, seed: u32) -> Spoilt {
     let words = words(text);
     let mut hidden = vec![false; words.len()];
-    let mut draw = Draw(seed);
+    let mut draw = Draw::new(seed);
     let wanted = ((share * words.len() as f32).round() as usize).clamp(1, words.len().max(1));
     let mut spoilt: Vec<&str> = Vec::new();
     match noise {
@@ -140,9 +190,13 @@ fn sentences(words: &[&str]) -> Vec<Range<usize>> {
 }
 
 /// A stream of numbers that depends on its seed alone (SplitMix32).
-struct Draw(u32);
+pub(super) struct Draw(u32);
 
 impl Draw {
+    pub(super) fn new(seed: u32) -> Self {
+        Self(seed)
+    }
+
     fn next(&mut self) -> u32 {
         self.0 = self.0.wrapping_add(0x9E37_79B9);
         let mut z = self.0;
@@ -152,7 +206,7 @@ impl Draw {
     }
 
     /// From 0 to below `end`, which is above 0.
-    fn below(&mut self, end: usize) -> usize {
+    pub(super) fn below(&mut self, end: usize) -> usize {
         self.next() as usize % end
     }
 
@@ -258,6 +312,29 @@ mod tests {
                 assert!(!spoilt.hidden.contains(&true));
             }
         }
+    }
+
+    #[test]
+    fn settings_come_back_from_an_address() {
+        for noise in Noise::ALL {
+            let settings = Settings {
+                noise,
+                share: 60,
+                seed: u32::MAX,
+            };
+            assert_eq!(Settings::read(&settings.write()), Some(settings));
+        }
+        assert_eq!(Settings::default().write(), "infilling-30-1");
+        for bad in [
+            "",
+            "infilling",
+            "infilling-0-1",
+            "infilling-61-1",
+            "heat-30-1",
+        ] {
+            assert_eq!(Settings::read(bad), None, "{bad}");
+        }
+        assert_eq!(Settings::read("masking-30-1-1"), None);
     }
 
     #[test]

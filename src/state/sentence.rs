@@ -134,6 +134,16 @@ impl Sentence {
             .position(|word| word.range.contains(&at))
     }
 
+    /// How many words begin before a place in [`Self::masked`], which counts UTF-16 units.
+    pub fn words_before(&self, place: usize) -> usize {
+        let masked = self.masked();
+        let at = byte_offset(&masked, place).unwrap_or(masked.len());
+        words(&masked)
+            .iter()
+            .take_while(|word| word.range.start < at)
+            .count()
+    }
+
     /// The masked text with the word at `index` replaced by `word`.
     pub fn replaced(&self, index: usize, word: &str) -> Option<String> {
         let mut masked = self.masked();
@@ -382,6 +392,9 @@ mod tests {
         assert_eq!(sentence.word_at(20), Some(5));
         assert_eq!(sentence.word_at(26), None);
         assert_eq!(sentence.word_at(99), None);
+        let before = |place| sentence.words_before(place);
+        assert_eq!((before(0), before(1), before(10), before(16)), (0, 1, 3, 4));
+        assert_eq!((before(20), before(99)), (5, 6));
         let replaced = sentence.replaced(5, "Spain");
         assert_eq!(replaced.as_deref(), Some("Łódź is a [MASK] in Spain."));
         assert_eq!(sentence.replaced(9, "x"), None);

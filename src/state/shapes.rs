@@ -91,6 +91,23 @@ impl Sight {
     }
 }
 
+/// The cells (query, key) that a stroke passes from `from` to `to`, without the first: a hand may be faster than what is
+/// heard of it.
+pub fn stroke(from: (usize, usize), to: (usize, usize)) -> Vec<(usize, usize)> {
+    let steps = from.0.abs_diff(to.0).max(from.1.abs_diff(to.1));
+    let between = |from: usize, to: usize, step: usize| {
+        // Rounded: `steps` is not 0 where this is asked.
+        let whole = |from: usize, to: usize| from + ((to - from) * step * 2 + steps) / (steps * 2);
+        match to >= from {
+            true => whole(from, to),
+            false => from - (whole(to, from) - to),
+        }
+    };
+    (1..=steps)
+        .map(|step| (between(from.0, to.0, step), between(from.1, to.1, step)))
+        .collect()
+}
+
 /// Self-attention over `tokens`, mask only.
 pub fn self_attention(tokens: Vec<Label>, sight: &Sight) -> Grid {
     let count = tokens.len();
@@ -171,6 +188,23 @@ mod tests {
         assert_eq!(sight, Sight::of(Rule::Left));
         assert_eq!(sight.pattern(3), Some(MaskPattern::Causal));
         assert_eq!(Sight::default().pattern(3), None);
+    }
+
+    #[test]
+    fn a_fast_stroke_leaves_no_cell_out() {
+        assert_eq!(stroke((2, 2), (2, 2)), []);
+        assert_eq!(stroke((2, 2), (2, 5)), [(2, 3), (2, 4), (2, 5)]);
+        assert_eq!(stroke((3, 1), (0, 4)), [(2, 2), (1, 3), (0, 4)]);
+        assert_eq!(stroke((0, 0), (1, 4)), [(0, 1), (1, 2), (1, 3), (1, 4)]);
+        for to in [(9, 0), (0, 9), (9, 9), (4, 7)] {
+            let cells = stroke((5, 5), to);
+            let mut last = (5, 5);
+            for cell in cells {
+                assert!(cell.0.abs_diff(last.0) <= 1 && cell.1.abs_diff(last.1) <= 1);
+                last = cell;
+            }
+            assert_eq!(last, to);
+        }
     }
 
     #[test]

@@ -60,9 +60,11 @@ impl Thumbnails {
 }
 
 /// Width, height and RGBA bytes of all thumbnails, at `ratio` device pixels to a CSS pixel. A pixel that covers several
-/// cells shows the largest; what is forbidden is hatched. `palette` has a colour for each of 256 steps on the ramp.
+/// cells shows the largest; what is forbidden is hatched, and what lies beyond `extent` (rows, columns) stays empty.
+/// `palette` has a colour for each of 256 steps on the ramp.
 pub fn pixels(
     attention: &Attention,
+    extent: (usize, usize),
     layout: &Thumbnails,
     ratio: f64,
     palette: &[[u8; 3]],
@@ -86,10 +88,14 @@ pub fn pixels(
         let (left, top) = ((x * ratio) as usize, (y * ratio) as usize);
         for dy in 0..side {
             for dx in 0..side {
+                let (across, down) = (covered(dx, columns), covered(dy, rows));
+                if down.start >= extent.0 || across.start >= extent.1 {
+                    continue;
+                }
                 let mut largest = None;
-                for row in covered(dy, rows) {
+                for row in down {
                     let weights = attention.weights_of(plane, row);
-                    for column in covered(dx, columns) {
+                    for column in across.clone() {
                         if attention.allows(row, column) {
                             largest = Some(weights[column].max(largest.unwrap_or(0.0)));
                         }
@@ -133,11 +139,17 @@ mod tests {
             Attention::new(header(2, 1, 1), vec![1, 0, 1, 1], vec![0.0; 4], weights).unwrap();
         let layout = Thumbnails::fit(60.0, 1, 1);
         let palette: Vec<[u8; 3]> = (0..=255).map(|step| [step, 0, 9]).collect();
-        let (width, _, pixels) = pixels(&attention, &layout, 1.0, &palette, [1, 2, 3]);
+        let all = (usize::MAX, usize::MAX);
+        let (width, _, picture) = pixels(&attention, all, &layout, 1.0, &palette, [1, 2, 3]);
         let (x, y) = layout.corner(0, 0);
         let pixel = |dx: f64, dy: f64| {
             let at = ((y + dy) as usize * width + (x + dx) as usize) * 4;
-            [pixels[at], pixels[at + 1], pixels[at + 2], pixels[at + 3]]
+            [
+                picture[at],
+                picture[at + 1],
+                picture[at + 2],
+                picture[at + 3],
+            ]
         };
         let end = layout.side - 1.0;
         assert_eq!(pixel(0.0, 0.0), [255, 0, 9, 255]);
@@ -147,5 +159,11 @@ mod tests {
             .map(|step| pixel(half + f64::from(step), 1.0))
             .collect();
         assert!(forbidden.contains(&[1, 2, 3, 255]) && forbidden.contains(&[0; 4]));
+        // A decoder that has written one token.
+        let (_, _, first) = pixels(&attention, (1, 1), &layout, 1.0, &palette, [1, 2, 3]);
+        let seen = |pixels: &[u8]| pixels.chunks(4).filter(|pixel| pixel[3] > 0).count();
+        assert_eq!(first[(y as usize * width + x as usize) * 4 + 3], 255);
+        let cell = (layout.side * layout.side / 4.0) as usize;
+        assert!(seen(&first) <= cell && seen(&picture) > 3 * cell);
     }
 }

@@ -6,13 +6,13 @@ use super::error_note::trouble;
 use crate::dom::{El, button, checked, el, p};
 use crate::latest::Latest;
 use crate::page::Page;
-use crate::state::ablation::{Off, heads_off, shifts};
+use crate::state::ablation::{Off, in_words, shifts};
 use crate::state::attention::Head;
 use crate::state::draft::Written;
 use crate::state::format::{decimal, percent};
 use crate::state::links::Place;
 use crate::state::sentence::Sentence;
-use crate::var::{Derived, Var};
+use crate::var::{Derived, effect};
 
 /// Candidates that are asked for, so that a word can be followed when it falls; and those shown of each side.
 const ASKED: usize = 200;
@@ -27,7 +27,7 @@ enum Compared {
 
 /// The switch and its consequences.
 pub fn ablation(page: Page) -> El {
-    let off = Var::new(Vec::<Off>::new());
+    let off = page.off;
     // The heads that the switch is for: the one that is shown, or all of the layer where the mean is.
     let switched = Derived::new(move || -> Vec<Off> {
         let part = page.part.get();
@@ -54,11 +54,19 @@ pub fn ablation(page: Page) -> El {
             }
         });
     };
-    let told = Derived::new(move || off.with(|off| heads_off(off, page.part.get())));
+    let told = Derived::new(move || page.heads_off(page.part.get()));
     let compared = Latest::new(move || {
         let heads = told.get()?;
         let ask = question(page, heads)?;
         Some(async move |signal| ask.answer(signal).await)
+    });
+    effect(move || {
+        page.told
+            .silenced
+            .put(compared.settled(|compared| match compared {
+                Compared::Guesses(before, after) => Some([first(before)?, first(after)?]),
+                Compared::Texts(..) => None,
+            }));
     });
     let switch = el("label").class("toggle").children([
         el("input")
@@ -89,7 +97,8 @@ pub fn ablation(page: Page) -> El {
             p(
                 "note",
                 "Where a head looks is no proof that the answer rests on it. Turn it off, and what it gathers is not \
-                 passed on; the rest of this page keeps it on.",
+                 passed on, in all that is guessed, written and drawn on this page; only the panels under “What else \
+                 BERT can tell” keep it.",
             ),
             el("div").class("lines-controls").children([
                 switch,
@@ -118,6 +127,33 @@ pub fn ablation(page: Page) -> El {
                     });
                 }),
         ])
+}
+
+/// Says which heads are off, whatever is shown, with the way to turn all of them on again.
+pub fn off_note(page: Page) -> El {
+    el("div")
+        .class("off-note")
+        .attr("role", "status")
+        .live_attr("data-heads-off", move || {
+            Some(page.off.with(Vec::len).to_string())
+        })
+        .live(move |place| {
+            page.off.with(|off| {
+                if !off.is_empty() {
+                    place.append(p("note", &format!("Turned off: {}.", in_words(off))));
+                    place.append(
+                        button("Turn all heads on again", move || page.off.put(Vec::new()))
+                            .class("quiet"),
+                    );
+                }
+            });
+        })
+}
+
+/// The first guess for the first gap.
+fn first(masks: &[FilledMask]) -> Option<(String, f32)> {
+    let guess = masks.first()?.candidates.first()?;
+    Some((guess.text.trim().to_owned(), guess.probability))
 }
 
 /// What is asked twice.

@@ -5,16 +5,20 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 use web_sys::{HtmlElement, MediaQueryList};
 
+use super::ablation::off_note;
 use super::attention_panel::attention_panel;
 use super::bart_panel::bart_panel;
 use super::bert_panel::bert_panel;
+use super::contexts::contexts;
 use super::differences::differences;
 use super::heads::heads;
 use super::library::library;
 use super::mask_panel::mask_panel;
 use super::noise_lab::noise_lab;
+use super::pretraining::pretraining;
 use super::quantizations::quantizations;
 use super::sentence_field::sentence_field;
+use super::tour::tour;
 use crate::address;
 use crate::dom::{El, el};
 use crate::page::Page;
@@ -42,22 +46,28 @@ pub fn app(root: &HtmlElement) {
         .class("answers")
         .attr("aria-labelledby", "answers-title")
         .child(heading("h2", "answers-title", "What each makes of it"))
+        .child(off_note(page))
         .child(
             el("div")
                 .class("pair")
                 .children([bert_panel(page), bart_panel(page)]),
         );
     let root = El::from_node(root.clone().into());
+    let [door, dialog] = tour(page, &root);
     for section in [
+        door,
         sentence_field(page),
         answers,
         differences(),
         mask_panel(page),
         attention_panel(page),
         noise_lab(page),
+        pretraining(page),
         heads(page),
+        contexts(page),
         quantizations(page),
         library(page),
+        dialog,
     ] {
         root.append(section);
     }

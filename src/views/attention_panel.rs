@@ -4,12 +4,13 @@
 use super::ablation::ablation;
 use super::app::heading;
 use super::choice::{choice, toggle};
-use super::lines::lines;
+use super::lines::{drawing_of_lines, lines};
 use super::overview::overview;
 use super::stages::stages;
-use super::take_along::take_along;
+use super::take_along::{link, picture, row, take_head};
 use leptos::prelude::document;
 use wasm_bindgen::JsCast;
+use web_sys::HtmlCanvasElement;
 
 use crate::dom::{El, el, p, value_of};
 use crate::page::Page;
@@ -24,15 +25,12 @@ pub fn attention_panel(page: Page) -> El {
             .iter()
             .position(|place| *place == page.part.get())
     };
-    let has_part = move || page.attention(page.part.get(), |_| ()).is_some();
+    let has_part = move || page.shown_attention(page.part.get(), |_| ()).is_some();
+    // Scores aren't recorded, and nothing can be asked of a recording.
+    let is_live = move || page.attention(page.part.get(), |_| ()).is_some();
     // The last of the three stages is what the head does.
-    let picture_of = || {
-        let canvases = document().query_selector_all(".stages canvas").ok()?;
-        canvases
-            .item(canvases.length().checked_sub(1)?)?
-            .dyn_into()
-            .ok()
-    };
+    let softmax = || canvas_at(".stages figure:last-child canvas");
+    let [copy_link, said] = link(page);
     let source = move || {
         let text = match page.part.get() {
             Place::Bert => page.sentence.with(Sentence::masked),
@@ -102,15 +100,25 @@ pub fn attention_panel(page: Page) -> El {
                 .children([
                     overview(page),
                     el("div").class("head-detail").children([
-                        stages(page),
-                        ablation(page),
+                        stages(page).shown(is_live),
+                        ablation(page).shown(is_live),
                         el("h3").text("The same head as lines"),
                         lines_controls,
                         lines(page),
-                        take_along(page, picture_of),
+                        row("the lines").children([picture(
+                            move || format!("{}-lines", page.part.now().name()),
+                            || canvas_at(".lines canvas"),
+                        ),
+                        drawing_of_lines(page)]),
+                        take_head(page, move || page.part.now(), softmax).shown(is_live),
+                        el("div").class("controls").children([copy_link, said]),
                     ]),
                 ]),
         ])
+}
+
+fn canvas_at(selector: &str) -> Option<HtmlCanvasElement> {
+    document().query_selector(selector).ok()??.dyn_into().ok()
 }
 
 /// How tokens are shown, in every picture of attention.

@@ -1,16 +1,21 @@
 //! What BART writes, token by token.
 
 use super::beams::{alternatives, beam_tree, tokens};
+use super::bert_panel::unread;
 use super::choice::choice;
 use super::decoding::decoding;
 use super::error_note::error_note;
 use super::loading::loading;
+use super::mask_panel::recording_note;
+use super::take_along::take_table;
 use super::word_strip::word_strip;
 use crate::dom::{El, button, el, p};
 use crate::page::Page;
 use crate::state::catalogue::task_label;
 use crate::state::draft::Stage;
+use crate::state::links::Place;
 use crate::state::sentence::Word;
+use crate::state::table::Table;
 use crate::var::Derived;
 
 /// BART's side of the page.
@@ -46,6 +51,9 @@ pub fn bart_panel(page: Page) -> El {
     };
     let choose_writer = move |index: usize| {
         if let Some((name, _)) = writers.peek(|names| names.get(index).cloned()) {
+            // Another model has other heads.
+            page.off
+                .update(|off| off.retain(|(place, ..)| *place == Place::Bert));
             page.wanted.set(Some(name));
             page.choose_writer();
         }
@@ -85,9 +93,32 @@ pub fn bart_panel(page: Page) -> El {
                 move || draft.with(|draft| draft.error.clone()),
                 move || restart(page),
             ),
+            recording_note(page, Place::Encoder, "BART"),
             written(page),
+            p("note", "").live_text(move || {
+                draft.with(|draft| {
+                    let cut = draft.leading.truncation.as_ref();
+                    cut.map(|cut| unread("BART", cut)).unwrap_or_default()
+                })
+            }),
             tokens(page),
             alternatives(page),
+            take_table("the tokens", "bart-tokens", move || {
+                let mut table = Table::new(&["place", "token", "probability", "taken"]);
+                draft.with(|draft| {
+                    for (place, written) in draft.leading.tokens.iter().enumerate() {
+                        let mut add = |token: &str, share: f32, taken: usize| {
+                            table.count(place + 1).text(token).share(share).count(taken);
+                        };
+                        add(&written.text, written.probability, 1);
+                        let others = written.alternatives.iter();
+                        for other in others.filter(|other| other.id != written.id) {
+                            add(&other.token, other.probability, 0);
+                        }
+                    }
+                });
+                Some(table)
+            }),
             el("p")
                 .class("spoken-only")
                 .attr("aria-live", "polite")
@@ -124,7 +155,7 @@ fn spoken_word(page: Page) -> El {
             "This BART is a small one. It has learnt one thing: to read the letters of a word and write \
              down its sounds. The machinery is that of its larger sisters. Choose a word:",
         ),
-        word_strip(page, "Word to pronounce", word),
+        word_strip(page, "Word to pronounce", word, |_| None),
     ])
 }
 
@@ -149,7 +180,7 @@ fn written(page: Page) -> El {
                 .class("arrow")
                 .attr("aria-hidden", "true")
                 .text(" → "),
-            el("output").live_text(move || draft.with(|draft| draft.text().to_owned())),
+            el("output").live_text(move || page.shown_draft(|draft| draft.text().to_owned())),
         ])
 }
 
@@ -159,7 +190,7 @@ fn restart(page: Page) {
         .writing
         .draft
         .peek(|draft| (draft.source.clone(), draft.controls.clone()));
-    if let Some(model) = page.bart.model() {
+    if let Some(model) = page.bart_model() {
         page.writing.start(model, source, controls);
     }
 }

@@ -2,21 +2,23 @@
 
 use unmask_protocol::GeneratedToken;
 
+use super::disclosure::disclosure;
 use super::probability::probability_row;
+use super::take_along::take_table;
 use crate::dom::{El, el, p};
 use crate::page::Page;
 use crate::state::beam_tree::{Branch, Fate, Tree};
 use crate::state::format::percent;
+use crate::state::table::Table;
 use crate::var::{Derived, Var};
 
 /// What has been written, a token at a time. The one with the focus shows its alternatives.
 pub fn tokens(page: Page) -> El {
-    let draft = page.writing.draft;
     el("ol")
         .class("tokens")
         .attr("aria-label", "Tokens written")
         .live(move |list| {
-            draft.with(|draft| {
+            page.shown_draft(|draft| {
                 for (at, written) in draft.leading.tokens.iter().enumerate() {
                     list.append(token(page, at, written));
                 }
@@ -54,10 +56,9 @@ fn plain(token: &str) -> String {
 
 /// What might have stood in the place of the chosen token.
 pub fn alternatives(page: Page) -> El {
-    let draft = page.writing.draft;
     let chosen = Derived::new(move || {
         let step = page.step.get();
-        draft.with(|draft| {
+        page.shown_draft(|draft| {
             let tokens = &draft.leading.tokens;
             let at = step.min(tokens.len().checked_sub(1)?);
             Some((at, tokens[at].clone()))
@@ -104,7 +105,7 @@ pub fn beam_tree(page: Page) -> El {
     let tree = Derived::new(move || {
         draft.with(|draft| match draft.stage {
             crate::state::draft::Stage::Running => Tree::default(),
-            _ => Tree::grow(draft.steps(), &draft.leading.tokens),
+            _ => Tree::grow(draft.beams(), &draft.leading.tokens),
         })
     });
     let read = Var::new(None::<usize>);
@@ -117,19 +118,19 @@ pub fn beam_tree(page: Page) -> El {
             "Walk the tree by the arrow keys to read what each branch had written.".into()
         })
     };
-    el("details")
+    let summary = el("summary").live_text(move || {
+        tree.with(|tree| {
+            format!(
+                "The beams: {} tokens tried, {} pruned",
+                tree.branches.len(),
+                tree.pruned()
+            )
+        })
+    });
+    disclosure(page, "beams", summary)
         .class("beam-tree")
         .shown(move || tree.with(|tree| !tree.branches.is_empty()))
         .children([
-            el("summary").live_text(move || {
-                tree.with(|tree| {
-                    format!(
-                        "The beams: {} tokens tried, {} pruned",
-                        tree.branches.len(),
-                        tree.pruned()
-                    )
-                })
-            }),
             el("p")
                 .class("note")
                 .attr("aria-live", "polite")
@@ -143,6 +144,25 @@ pub fn beam_tree(page: Page) -> El {
                     });
                 })
                 .walked(),
+            take_table("the beams", "bart-beams", move || {
+                let mut table = Table::new(&["step", "token", "probability", "fate", "text"]);
+                tree.with(|tree| {
+                    for branch in &tree.branches {
+                        let fate = match branch.fate {
+                            Fate::Won => "won",
+                            Fate::Lived => "lived",
+                            Fate::Pruned => "pruned",
+                        };
+                        table
+                            .count(branch.step + 1)
+                            .text(&branch.token)
+                            .share(branch.probability)
+                            .text(fate)
+                            .text(&branch.text);
+                    }
+                });
+                Some(table)
+            }),
         ])
 }
 

@@ -5,11 +5,15 @@ use unmask_protocol::{FilledMask, Truncation};
 use super::choice::choice;
 use super::error_note::trouble;
 use super::loading::loading;
+use super::mask_panel::recording_note;
 use super::probability::probability_row;
 use super::sight::in_words;
+use super::take_along::take_table;
 use crate::dom::{El, el, p};
 use crate::page::Page;
+use crate::state::links::Place;
 use crate::state::sentence::Sentence;
+use crate::state::table::Table;
 use crate::var::Derived;
 
 /// BERT's side of the page.
@@ -17,10 +21,10 @@ pub fn bert_panel(page: Page) -> El {
     let fills = page.fills;
     let nothing_hidden = move || page.sentence.with(|sentence| sentence.hidden_count() == 0);
     let guesses = el("div").class("guesses").live(move |place| {
-        let masks = fills.answer.with(|answer| {
-            let masks = answer.as_ref().map(|read| read.answer.clone());
-            masks.unwrap_or_default()
-        });
+        let live = fills
+            .answer
+            .with(|answer| Some(answer.as_ref()?.answer.clone()));
+        let masks = live.or_else(|| page.recorded_fills()).unwrap_or_default();
         if masks.is_empty() {
             return;
         }
@@ -48,7 +52,27 @@ pub fn bert_panel(page: Page) -> El {
             loading(page, page.bert, "BERT"),
             readers(page),
             trouble(fills.asking),
+            recording_note(page, Place::Bert, "BERT"),
             guesses,
+            take_table("the guesses", "bert-guesses", move || {
+                fills.answer.with(|answer| {
+                    let sentence = page.sentence.get();
+                    let mut table = Table::new(&["gap", "guess", "probability", "hidden_word"]);
+                    for (gap, mask) in answer.as_ref()?.answer.iter().enumerate() {
+                        for candidate in &mask.candidates {
+                            table
+                                .count(gap + 1)
+                                .text(candidate.text.trim())
+                                .share(candidate.probability);
+                            match sentence.original(gap) {
+                                Some(original) => table.text(original),
+                                None => table.none(),
+                            };
+                        }
+                    }
+                    Some(table)
+                })
+            }),
             p(
                 "note",
                 "No word is hidden. Hide one above, and BERT will guess it.",
@@ -66,12 +90,9 @@ pub fn bert_panel(page: Page) -> El {
                 })
             }),
             p("note", "").live_text(move || {
-                fills.answer.with(|answer| {
-                    answer
-                        .as_ref()
-                        .and_then(|read| read.truncation.as_ref())
-                        .map(unread)
-                        .unwrap_or_default()
+                page.unread.answer.with(|cut| {
+                    let cut = cut.as_ref().and_then(Option::as_ref);
+                    cut.map(|cut| unread("BERT", cut)).unwrap_or_default()
                 })
             }),
         ])
@@ -104,10 +125,10 @@ fn readers(page: Page) -> El {
     )
 }
 
-/// What of a long text BERT has not read.
-fn unread(truncation: &Truncation) -> String {
+/// What of a long text a model has not read.
+pub fn unread(model: &str, truncation: &Truncation) -> String {
     format!(
-        "The text is longer than BERT reads: it took the first {} tokens and left the last {} out.",
+        "The text is longer than {model} reads: it took the first {} tokens and left the last {} out.",
         truncation.kept, truncation.dropped
     )
 }

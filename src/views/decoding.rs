@@ -1,5 +1,6 @@
 //! How BART chooses its tokens: numbers that the reader may set, each with its effect at once.
 
+use super::disclosure::disclosure;
 use crate::dom::{El, button, el, p, value_of};
 use crate::page::Page;
 use crate::state::decoding::{CONTROLS, Control, Decoding};
@@ -20,8 +21,8 @@ pub fn decoding(page: Page) -> El {
             *seed = Some((seed.unwrap_or(0) + 100) % CONTROLS[Decoding::SEED].most);
         });
     };
-    el("details").class("decoding").children([
-        el("summary").text("How it chooses"),
+    let summary = el("summary").text("How it chooses");
+    disclosure(page, "choosing", summary).class("decoding").children([
         fields,
         el("p")
             .class("note")

@@ -37,7 +37,7 @@ const ROWS: [(&str, [(&str, &str); 2]); 3] = [
         [
             (
                 "guess words that were hidden, and whether one text follows another",
-                "#bert",
+                "#pretraining",
             ),
             (
                 "undo noise: hidden, deleted and shuffled words and sentences",

@@ -1,18 +1,20 @@
 //! One head as lines between two columns of tokens: on the left who looks, on the right what is looked at.
 
-use leptos::prelude::window;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{CanvasRenderingContext2d, Event, HtmlCanvasElement, KeyboardEvent, MouseEvent};
+use web_sys::{Event, HtmlCanvasElement, KeyboardEvent, MouseEvent};
 
+use super::canvas::{Surface, draw_behind};
 use super::measure::width_of;
-use super::sheet::{click, here, hide, let_go, point_softly, walk};
-use crate::dom::{El, el};
+use super::sheet::{click, here, hide, hide_button, let_go, point_softly, walk};
+use super::take_along::save_file;
+use crate::dom::{El, button, el};
 use crate::page::Page;
+use crate::state::export::lines_svg;
 use crate::state::geometry::{LABEL_SIZE, row_room, shortened};
 use crate::state::grid::{Cell, Grid};
 use crate::state::links::Marks;
 use crate::state::summary::describe;
-use crate::var::{Derived, effect};
+use crate::var::Derived;
 
 /// Widest that the picture gets.
 const WIDEST: f64 = 560.0;
@@ -22,7 +24,8 @@ pub fn lines(page: Page) -> El {
     let figure = el("figure").class("matrix lines");
     let width = width_of(&figure);
     let grid = Derived::new(move || {
-        let grid = page.grid(page.part.get());
+        let part = page.part.get();
+        let grid = page.grid(part).or_else(|| page.recorded_grid(part));
         grid.map(|grid| page.display.apply(grid))
             .unwrap_or_else(|| Grid {
                 rows: Vec::new(),
@@ -90,12 +93,21 @@ pub fn lines(page: Page) -> El {
         pointer.map_or_else(Marks::default, |pointer| pointer.marks_in(page.part.get()))
     });
     let drawn: HtmlCanvasElement = canvas.node();
-    effect(move || {
+    let seen = move || {
         page.scheme.get();
         let threshold = page.display.threshold.get() as f32 / 100.0;
+        let silent = page.silent(page.part.get());
+        (layout.get(), marks.get(), threshold, silent)
+    };
+    let reads = move || {
+        grid.with(|_| ());
+        seen();
+    };
+    draw_behind(reads, move || {
+        let (layout, marks, threshold, silent) = seen();
         grid.with(|grid| {
             // A canvas that cannot be drawn on leaves the words below it.
-            let _ = draw(&drawn, grid, &layout.get(), marks.get(), threshold);
+            let _ = draw(&drawn, grid, &layout, marks, threshold, silent);
         });
     });
     let reading = move || {
@@ -118,7 +130,30 @@ pub fn lines(page: Page) -> El {
                 .class("reading")
                 .attr("id", "lines-reading")
                 .live_text(reading),
+            hide_button(page, move || page.part.get(), grid),
         ])
+}
+
+/// A button that saves the picture as a drawing.
+pub fn drawing_of_lines(page: Page) -> El {
+    let act = move || {
+        let part = page.part.now();
+        let grid =
+            leptos::prelude::untrack(|| page.grid(part).map(|grid| page.display.apply(grid)));
+        if let Some(grid) = grid {
+            let threshold = page.display.threshold.now() as f32 / 100.0;
+            let marks = page.pointer.now().map(|pointer| pointer.marks_in(part));
+            let drawn = drawn_lines(&grid, marks.unwrap_or_default(), threshold);
+            let title = format!("{} as lines", part.title());
+            let drawing = lines_svg(&title, &grid, drawn);
+            save_file(
+                &format!("{}-lines.svg", part.name()),
+                "image/svg+xml",
+                &drawing,
+            );
+        }
+    };
+    button("SVG", act).class("quiet")
 }
 
 /// Lengths in CSS pixels.
@@ -179,28 +214,25 @@ fn drawn_lines(
     })
 }
 
+/// Lines and labels; those of a `silent` head are dashed.
 fn draw(
     canvas: &HtmlCanvasElement,
     grid: &Grid,
     layout: &Layout,
     marks: Marks,
     threshold: f32,
+    silent: bool,
 ) -> Result<(), JsValue> {
-    let ratio = window().device_pixel_ratio();
-    canvas.set_width((layout.width * ratio).ceil() as u32);
-    canvas.set_height((layout.height() * ratio).ceil() as u32);
-    let (Some(context), Some(style)) = (
-        canvas.get_context("2d")?,
-        window().get_computed_style(canvas)?,
-    ) else {
+    let Some(surface) = Surface::of(canvas, layout.width, layout.height())? else {
         return Ok(());
     };
-    let context: CanvasRenderingContext2d = context.unchecked_into();
-    let variable = |name: &str| style.get_property_value(name).unwrap_or_default();
-    context.scale(ratio, ratio)?;
+    let context = &surface.context;
     let (from, to) = (layout.left, layout.width - layout.right);
     let bend = (to - from) * 0.45;
-    context.set_stroke_style_str(&variable("--accent"));
+    surface.stroke("--accent", 1.0);
+    if silent {
+        context.set_line_dash(&js_sys::Array::of2(&2.into(), &4.into()))?;
+    }
     for (row, column, weight) in drawn_lines(grid, marks, threshold) {
         context.set_global_alpha(f64::from(0.08 + 0.92 * weight));
         context.set_line_width(f64::from(0.6 + 3.4 * weight));
@@ -212,15 +244,15 @@ fn draw(
     }
     context.set_global_alpha(1.0);
     context.set_text_baseline("middle");
-    let family = variable("--mono");
+    let family = surface.variable("--mono");
     let label = |text: &str, special: bool, marked: bool, x: f64, y: f64| {
         let weight = if marked { "bold " } else { "" };
         context.set_font(&format!("{weight}{}px {family}", LABEL_SIZE as u32));
-        context.set_fill_style_str(&variable(match (marked, special) {
+        surface.fill(match (marked, special) {
             (true, _) => "--accent",
             (false, true) => "--faint",
             (false, false) => "--ink",
-        }));
+        });
         context.fill_text(&shortened(text), x, y)
     };
     context.set_text_align("right");

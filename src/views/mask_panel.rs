@@ -15,8 +15,9 @@ use super::measure::width_of;
 use super::proof;
 use super::sight::{in_words, sight};
 use crate::dom::{El, button, el, p, value_of};
-use crate::page::{Lens, Page};
+use crate::page::Page;
 use crate::slot::Slot;
+use crate::state::ablation::off_in;
 use crate::state::attention::Head;
 use crate::state::draft::Stage;
 use crate::state::geometry::{Geometry, column_room, row_room};
@@ -64,9 +65,10 @@ fn bert(page: Page) -> El {
     let display = page.display;
     let group = el("div").class("group");
     let width = width_of(&group);
-    let lens = page.bert_lens;
     let grid = Derived::new(move || {
-        let live = page.grid(Place::Bert).or_else(|| page.recorded_grid());
+        let live = page
+            .grid(Place::Bert)
+            .or_else(|| page.recorded_grid(Place::Bert));
         let grid = display.apply(live.unwrap_or_else(|| bert_shape(page)));
         match display.padding.get() {
             true => grid.padded(PADDING),
@@ -92,9 +94,9 @@ fn bert(page: Page) -> El {
     group.children([
         el("h3").text("BERT"),
         sight(page),
-        lens_choice(page.bert, lens),
+        lens_choice(page, Place::Bert, page.bert),
         trouble(page.bert_attention.asking),
-        recording_note(page),
+        recording_note(page, Place::Bert, "BERT"),
         matrix(
             page,
             Place::Bert,
@@ -107,13 +109,13 @@ fn bert(page: Page) -> El {
     ])
 }
 
-/// Says so where a recording stands in for BERT.
-fn recording_note(page: Page) -> El {
+/// Says so where a recording stands in for a model.
+pub fn recording_note(page: Page, place: Place, model: &str) -> El {
     p(
         "note recording",
-        "A recording of BERT on this very text, until the model has loaded.",
+        &format!("A recording of {model} on this very text, until the model has loaded."),
     )
-    .shown(move || page.recorded(Place::Bert, |_| ()).is_some())
+    .shown(move || page.recorded(place, |_| ()).is_some())
 }
 
 /// BART's three matrices, and the place in the writing at which they are shown.
@@ -121,30 +123,34 @@ fn bart(page: Page) -> El {
     let display = page.display;
     let group = el("div").class("group");
     let width = width_of(&group);
-    let lens = page.bart_lens;
     let answers = page.bart_attention;
     let wide = Derived::new(move || width.get() >= TRIPTYCH);
-    let shown = Var::new(None::<usize>);
 
     let source = Derived::new(move || bart_source(page));
     let encoder = Derived::new(move || {
-        let live = page.grid(Place::Encoder);
+        let live = page
+            .grid(Place::Encoder)
+            .or_else(|| page.recorded_grid(Place::Encoder));
         display.apply(live.unwrap_or_else(|| self_attention(source.get(), &Sight::default())))
     });
-    let whole_decoder = Derived::new(move || {
-        let live = page.grid(Place::Decoder);
-        display.apply(
-            live.unwrap_or_else(|| self_attention(bart_output(page), &Sight::of(Rule::Left))),
-        )
+    // Token by token, before pieces are put together: the rows that are shown are tokens.
+    let all_decoder = Derived::new(move || {
+        let live = page
+            .whole_grid(Place::Decoder)
+            .or_else(|| page.recorded_grid(Place::Decoder));
+        live.unwrap_or_else(|| self_attention(bart_output(page), &Sight::of(Rule::Left)))
     });
-    let whole_cross = Derived::new(move || {
-        let live = page.grid(Place::Cross);
-        display.apply(live.unwrap_or_else(|| cross_attention(bart_output(page), source.get())))
+    let whole_decoder = Derived::new(move || display.apply(all_decoder.get()));
+    let written = Derived::new(move || all_decoder.with(|grid| grid.rows.len()));
+    let decoder =
+        Derived::new(move || display.apply(page.written(Place::Decoder, all_decoder.get())));
+    let cross = Derived::new(move || {
+        let live = page
+            .whole_grid(Place::Cross)
+            .or_else(|| page.recorded_grid(Place::Cross));
+        let all = live.unwrap_or_else(|| cross_attention(bart_output(page), source.get()));
+        display.apply(page.written(Place::Cross, all))
     });
-    let written = Derived::new(move || whole_decoder.with(|grid| grid.rows.len()));
-    let rows = move || shown.get().unwrap_or(usize::MAX);
-    let decoder = Derived::new(move || whole_decoder.with(|grid| grid.corner(rows(), rows())));
-    let cross = Derived::new(move || whole_cross.with(|grid| grid.corner(rows(), usize::MAX)));
 
     // Cells have one size and labels one room, so that columns and rows line up from matrix to matrix.
     let layout = Derived::new(move || {
@@ -154,13 +160,14 @@ fn bart(page: Page) -> El {
             .with(|grid| column_room(&grid.columns))
             .max(whole_decoder.with(|grid| column_room(&grid.columns)));
         let columns = encoder.with(|grid| grid.columns.len());
+        let output = whole_decoder.with(|grid| grid.rows.len());
         let width = width.get();
         let right = match wide.get() {
             true => {
                 let room = width - output_room - GAP - 2.0;
-                Geometry::fit(room, left, top, columns + written.get())
+                Geometry::fit(room, left, top, columns + output)
             }
-            false => Geometry::fit(width, left, top, columns.max(written.get())),
+            false => Geometry::fit(width, left, top, columns.max(output)),
         };
         let decoder = Geometry {
             left: if wide.get() { output_room } else { left },
@@ -172,7 +179,8 @@ fn bart(page: Page) -> El {
     let left = Derived::new(move || layout.get().1);
     let columns = move || match wide.get() {
         true => {
-            let width = left.get().width(written.get()).max(150.0) as u32;
+            let output = whole_decoder.with(|grid| grid.rows.len());
+            let width = left.get().width(output).max(150.0) as u32;
             format!("{width}px minmax(0, 1fr)")
         }
         false => String::new(),
@@ -183,7 +191,7 @@ fn bart(page: Page) -> El {
             "Columns on the right are what BART reads, rows below what it writes: the same token, \
              the same line.",
         ),
-        stepper(page, shown, written),
+        stepper(page, written),
     ]);
     let triptych = el("div")
         .class("triptych")
@@ -221,16 +229,18 @@ fn bart(page: Page) -> El {
         ]);
     group.children([
         el("h3").text("BART"),
-        lens_choice(page.bart, lens),
+        lens_choice(page, Place::Cross, page.bart),
         trouble(answers.asking),
+        recording_note(page, Place::Encoder, "BART"),
         triptych,
         proof::of_decoder(page),
     ])
 }
 
-/// Steps through the writing: the triangle grows by a row a token, and the rows above never change. `shown` is the
-/// number of rows that are shown (none shows all), of `written` there are.
-fn stepper(page: Page, shown: Var<Option<usize>>, written: Derived<usize>) -> El {
+/// Steps through the writing: the triangle grows by a row a token, of those `written`, wherever the decoder is shown,
+/// and the rows above never change.
+fn stepper(page: Page, written: Derived<usize>) -> El {
+    let shown = page.rows;
     let draft = page.writing.draft;
     let playing = Var::new(None::<IntervalHandle>);
     let stop = move || {
@@ -242,7 +252,10 @@ fn stepper(page: Page, shown: Var<Option<usize>>, written: Derived<usize>) -> El
     effect(move || {
         if draft.with(|draft| draft.stage == Stage::Running) {
             stop();
-            shown.put(None);
+            match page.linked.now() {
+                true => page.linked.set(false),
+                false => shown.put(None),
+            }
         }
     });
     let play = move || {
@@ -292,8 +305,9 @@ fn stepper(page: Page, shown: Var<Option<usize>>, written: Derived<usize>) -> El
         ])
 }
 
-/// Layer and head of a model.
-fn lens_choice(model: Slot, lens: Lens) -> El {
+/// Layer and head of a model; those of BERT that are off say so. (BART's lens is one for three attentions.)
+fn lens_choice(page: Page, place: Place, model: Slot) -> El {
+    let lens = page.lens(place);
     let layers = move || {
         let layers = model.info().map_or(0, |info| info.layers);
         (1..=layers).map(|layer| layer.to_string()).collect()
@@ -301,7 +315,14 @@ fn lens_choice(model: Slot, lens: Lens) -> El {
     // The mean stands first; head n follows in place n + 1.
     let heads = move || {
         let heads = model.info().map_or(0, |info| info.attention_heads);
-        let each = (1..=heads).map(|head| head.to_string());
+        let off = match place {
+            Place::Bert => page.off.with(|off| off_in(off, place, lens.layer.get())),
+            _ => Vec::new(),
+        };
+        let each = (0..heads).map(|head| match off.contains(&head) {
+            true => format!("{} off", head + 1),
+            false => (head + 1).to_string(),
+        });
         let mean = (heads > 1).then(|| "mean".to_owned());
         mean.into_iter().chain(each).collect()
     };

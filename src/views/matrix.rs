@@ -1,16 +1,19 @@
 //! One attention matrix as a figure: its sheet, its reading, and every row in words.
 
-use web_sys::HtmlDetailsElement;
+use web_sys::HtmlCanvasElement;
 
-use super::sheet::{Sheet, marks_in, sheet};
+use super::disclosure::{disclosure, is_open};
+use super::sheet::{Sheet, hide_button, marks_in, sheet};
+use super::take_along::take_head;
 use crate::dom::{El, el};
 use crate::page::Page;
+use crate::state::attention::Head;
 use crate::state::geometry::Geometry;
 use crate::state::grid::Grid;
 use crate::state::links::Place;
 use crate::state::ramp::position;
 use crate::state::summary::{describe, row_summary};
-use crate::var::{Derived, Var};
+use crate::var::Derived;
 
 /// A figure of the attention at `place`. `rule` says what the mask allows, while nothing is pointed at.
 pub fn matrix(
@@ -46,6 +49,7 @@ pub fn matrix(
             shade: position,
         },
     );
+    let saved: HtmlCanvasElement = canvas.node();
     let hook = |value: usize| Some(value.to_string());
     el("figure")
         .class("matrix")
@@ -60,6 +64,7 @@ pub fn matrix(
                 None => filled.to_string(),
             })
         })
+        .live_attr("data-off", move || hook(page.off_at(place).0.len()))
         .live_attr("data-row", move || marks.get().row.and_then(hook))
         .live_attr("data-column", move || marks.get().column.and_then(hook))
         .live_attr("data-locked", move || {
@@ -67,7 +72,7 @@ pub fn matrix(
             Some(locked.to_string())
         })
         .children([
-            el("figcaption").text(title),
+            el("figcaption").text(title).child(off_remark(page, place)),
             el("div").class("scroller").child(canvas),
             // Of linked matrices, only the one in hand speaks.
             el("p")
@@ -77,17 +82,39 @@ pub fn matrix(
                     Some(if pointed_at() { "polite" } else { "off" }.to_owned())
                 })
                 .live_text(reading),
-            rows_in_words(grid),
+            hide_button(page, move || place, grid),
+            rows_in_words(page, place, grid),
+            disclosure(
+                page,
+                &format!("save-{}", place.name()),
+                el("summary").text("Take it along"),
+            )
+            .shown(move || page.attention(place, |_| ()).is_some())
+            .child(take_head(page, move || place, move || Some(saved.clone()))),
         ])
 }
 
+/// Says so where the head that is shown is off, or some of the layer whose mean is.
+pub fn off_remark(page: Page, place: Place) -> El {
+    el("span").class("aside").live_text(move || {
+        let (off, heads) = page.off_at(place);
+        match (page.silent(place), off.len()) {
+            (true, _) => " turned off: nobody is told what it gathers".into(),
+            (false, some @ 1..) if page.lens(page.attention_at(place)).head.get() == Head::Mean => {
+                format!(" {some} of the {heads} heads are off")
+            }
+            _ => String::new(),
+        }
+    })
+}
+
 /// Every row's summary, for whoever would rather read than look; made only while it is open.
-fn rows_in_words(grid: Derived<Grid>) -> El {
-    let open = Var::new(false);
-    let details = el("details");
-    let node: HtmlDetailsElement = details.node();
+fn rows_in_words(page: Page, place: Place, grid: Derived<Grid>) -> El {
+    let name = format!("rows-{}", place.name());
+    let summary = el("summary").text("Row by row, in words");
+    let details = disclosure(page, &name, summary);
     let rows = move |list: &El| {
-        if open.get() {
+        if is_open(page, &name) {
             grid.with(|grid| {
                 for row in 0..grid.rows.len() {
                     list.append(el("li").text(&row_summary(grid, row)));
@@ -95,10 +122,5 @@ fn rows_in_words(grid: Derived<Grid>) -> El {
             });
         }
     };
-    details
-        .on("toggle", move |_| open.put(node.open()))
-        .children([
-            el("summary").text("Row by row, in words"),
-            el("ol").live(rows),
-        ])
+    details.child(el("ol").live(rows))
 }

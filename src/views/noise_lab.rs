@@ -6,32 +6,31 @@ use super::app::heading;
 use super::choice::choice;
 use super::error_note::trouble;
 use super::heads::field::{asked, field};
+use super::take_along::take_table;
 use crate::dom::{El, button, el, p, value_of};
 use crate::engine::Model;
 use crate::latest::Latest;
 use crate::page::Page;
-use crate::state::noise::{MASK, Noise, Spoilt, sentence_count, spoil};
+use crate::state::fields::SPOIL;
+use crate::state::noise::{MASK, Noise, Settings, Spoilt, sentence_count, spoil};
 use crate::state::repair::{Fate, compare};
-use crate::var::{Derived, Var};
+use crate::state::table::Table;
+use crate::var::{Derived, effect};
 
 /// The task in which BART puts a text right.
 const DENOISE: &str = "denoise";
-/// Per cent of the words that go at first, as in the paper; and the most.
-const SHARE: u32 = 30;
-const MOST: u32 = 60;
 
 /// The section.
 pub fn noise_lab(page: Page) -> El {
-    let text = Var::new("He was very tired. He brushed his teeth. Then he went to bed.".to_owned());
-    let noise = Var::new(Noise::Infilling);
-    let (share, seed) = (Var::new(SHARE), Var::new(1u32));
+    let (text, settings) = (page.fields[SPOIL], page.noise);
+    let noise = move || settings.with(|settings| settings.noise);
     let spoilt = Derived::new(move || {
-        let share = share.get() as f32 / 100.0;
-        text.with(|text| spoil(text, noise.get(), share, seed.get()))
+        let Settings { noise, share, seed } = settings.get();
+        text.with(|text| spoil(text, noise, share as f32 / 100.0, seed))
     });
     let repaired = Latest::new(move || {
         let denoises = |model: &Model| model.info.tasks.iter().any(|task| task == DENOISE);
-        let model = page.bart.model().filter(denoises)?;
+        let model = page.bart_model().filter(denoises)?;
         let (original, spoilt) = (asked(text)?, spoilt.get());
         (!spoilt.text.is_empty()).then_some(async move |signal| {
             let controls = GenerateOptions {
@@ -44,33 +43,41 @@ pub fn noise_lab(page: Page) -> El {
             Ok((original, spoilt, written.text))
         })
     });
+    effect(move || {
+        page.told
+            .repaired
+            .put(repaired.settled(|(original, spoilt, text)| {
+                Some((original.clone(), spoilt.text.clone(), text.clone()))
+            }));
+    });
     let share_field = el("label")
         .class("number-field")
-        .shown(move || noise.get().takes_words())
+        .shown(move || noise().takes_words())
         .child(el("span").text("per cent of the words"))
         .child(
             el("input")
                 .attr("type", "number")
                 .attr("min", "1")
-                .attr("max", &MOST.to_string())
-                .live_value(move || share.get().to_string())
+                .attr("max", &Settings::MOST.to_string())
+                .live_value(move || settings.with(|settings| settings.share.to_string()))
                 .on("input", move |event| {
                     if let Ok(typed) = value_of(&event).parse::<u32>() {
-                        share.put(typed.clamp(1, MOST));
+                        settings.update(|settings| settings.share = typed.clamp(1, Settings::MOST));
                     }
                 }),
         );
-    let alone =
-        move || noise.get() == Noise::Permutation && text.with(|text| sentence_count(text) < 2);
+    let alone = move || noise() == Noise::Permutation && text.with(|text| sentence_count(text) < 2);
     let controls = el("div").class("controls").children([
         choice(
             "Noise",
             || Noise::ALL.map(|noise| noise.name().to_owned()).to_vec(),
-            move || Noise::ALL.iter().position(|&one| one == noise.get()),
-            move |index| noise.set(Noise::ALL[index]),
+            move || Noise::ALL.iter().position(|&one| one == noise()),
+            move |index| settings.update(|settings| settings.noise = Noise::ALL[index]),
         ),
         share_field,
-        button("Draw again", move || seed.update(|seed| *seed += 1)),
+        button("Draw again", move || {
+            settings.update(|settings| settings.seed = settings.seed.wrapping_add(1));
+        }),
     ]);
     let silent = move || {
         let model = page.bart.model();
@@ -118,6 +125,14 @@ pub fn noise_lab(page: Page) -> El {
                                 }
                             });
                         }),
+                    take_table("the texts", "noise", move || {
+                        repaired.answer.with(|answer| {
+                            let (original, spoilt, text) = answer.as_ref()?;
+                            let mut table = Table::new(&["original", "spoilt", "restored"]);
+                            table.text(original).text(&spoilt.text).text(text);
+                            Some(table)
+                        })
+                    }),
                     el("p").class("note tally").live_text(move || {
                         repaired.answer.with(|answer| {
                             answer.as_ref().map_or_else(String::new, |(original, spoilt, text)| {

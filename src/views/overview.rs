@@ -7,7 +7,9 @@ use web_sys::{
 
 use leptos::prelude::window;
 
+use super::canvas::{Surface, draw_behind};
 use super::measure::width_of;
+use super::take_along::{picture as take_picture, row};
 use crate::dom::{El, el};
 use crate::page::Page;
 use crate::state::attention::{Attention, Head};
@@ -15,27 +17,27 @@ use crate::state::habits::habits;
 use crate::state::links::Marks;
 use crate::state::ramp::{Scheme, colour, position};
 use crate::state::thumbnails::{Thumbnails, pixels};
-use crate::var::{Derived, effect};
+use crate::var::Derived;
 
 /// The grid of thumbnails, with a line that says what the chosen head does.
 pub fn overview(page: Page) -> El {
     let figure = el("figure").class("overview");
     let width = width_of(&figure);
     let shape = Derived::new(move || {
-        page.attention(page.part.get(), |attention| {
+        page.shown_attention(page.part.get(), |attention| {
             (attention.layers(), attention.heads())
         })
         .unwrap_or((0, 0))
     });
     let layout = Derived::new(move || Thumbnails::fit(width.get(), shape.get().0, shape.get().1));
-    let lens = move || page.lens(page.part.get());
     let chosen = move || {
         let (layers, heads) = shape.get();
-        let head = match lens().head.get() {
+        let (layer, head) = page.shown_lens(page.part.get());
+        let head = match head {
             Head::Mean => None,
             Head::One(head) => Some(head.min(heads.saturating_sub(1))),
         };
-        (lens().layer.get().min(layers.saturating_sub(1)), head)
+        (layer.min(layers.saturating_sub(1)), head)
     };
     let choose = move |layer: usize, head: usize| {
         page.lens(page.part.now()).choose(layer, Head::One(head));
@@ -84,21 +86,42 @@ pub fn overview(page: Page) -> El {
                 choose(layer, head);
             }
         });
+    // Those of the heads that are off which the model has.
+    let off = Derived::new(move || {
+        let (part, (layers, heads)) = (page.part.get(), shape.get());
+        page.off.with(|off| {
+            let here = off
+                .iter()
+                .filter(|&&(of, layer, head)| of == part && layer < layers && head < heads);
+            here.map(|&(_, layer, head)| (layer, head))
+                .collect::<Vec<_>>()
+        })
+    });
     // The thumbnails are drawn when weights come; choosing one only copies the picture.
     let drawn: HtmlCanvasElement = canvas.node();
+    let saved = drawn.clone();
     let picture = Derived::new(move || {
         let (layout, scheme) = (layout.get(), page.scheme.get());
-        page.attention(page.part.get(), |attention| {
-            draw(attention, &layout, scheme)
-        })
-        .flatten()
+        let part = page.part.get();
+        let extent = page.extent(part);
+        page.shown_attention(part, |attention| draw(attention, extent, &layout, scheme))
+            .flatten()
     });
-    effect(move || {
-        let (layer, head) = chosen();
+    let reads = move || {
+        let part = page.part.get();
+        page.shown_attention(part, |_| ());
+        page.extent(part);
         page.scheme.get();
+        layout.with(|_| ());
+        off.with(|_| ());
+        chosen();
+    };
+    draw_behind(reads, move || {
+        let (layer, head) = chosen();
         picture.with(|picture| {
+            let (layout, off) = (layout.get(), off.get());
             // A canvas that cannot be drawn on leaves the words below it.
-            let _ = show(&drawn, picture.as_ref(), &layout.get(), layer, head);
+            let _ = show(&drawn, picture.as_ref(), &layout, layer, head, &off);
         });
     });
     let reading = move || {
@@ -106,16 +129,21 @@ pub fn overview(page: Page) -> El {
         match head {
             None => format!("Layer {}, the mean over its heads.", layer + 1),
             Some(head) => {
-                let habit = page.attention(page.part.get(), |attention| {
+                let habit = page.shown_attention(page.part.get(), |attention| {
                     let plane = layer * attention.heads() + head;
                     (plane < attention.planes()).then(|| habits(attention, plane))
                 });
                 let habit = habit.flatten().unwrap_or_default();
-                format!("Layer {}, head {}. {habit}", layer + 1, head + 1)
+                let state = match off.with(|off| off.contains(&(layer, head))) {
+                    true => " It is turned off.",
+                    false => "",
+                };
+                format!("Layer {}, head {}.{state} {habit}", layer + 1, head + 1)
             }
         }
     };
     figure
+        .live_attr("data-off", move || Some(off.with(Vec::len).to_string()))
         .live_attr("data-layer", move || Some((chosen().0 + 1).to_string()))
         .live_attr("data-head", move || {
             Some(
@@ -137,11 +165,20 @@ pub fn overview(page: Page) -> El {
                 .attr("id", "overview-reading")
                 .attr("aria-live", "polite")
                 .live_text(reading),
+            row("all heads").child(take_picture(
+                move || format!("{}-all-heads", page.part.now().name()),
+                move || Some(saved.clone()),
+            )),
         ])
 }
 
 /// All thumbnails as one picture in device pixels.
-fn draw(attention: &Attention, layout: &Thumbnails, scheme: Scheme) -> Option<HtmlCanvasElement> {
+fn draw(
+    attention: &Attention,
+    extent: (usize, usize),
+    layout: &Thumbnails,
+    scheme: Scheme,
+) -> Option<HtmlCanvasElement> {
     let ratio = window().device_pixel_ratio();
     let palette: Vec<[u8; 3]> = (0..=255)
         .map(|step| colour(scheme, position((step as f32 / 255.0).powi(2))))
@@ -150,7 +187,7 @@ fn draw(attention: &Attention, layout: &Thumbnails, scheme: Scheme) -> Option<Ht
         Scheme::Light => [169, 159, 146],
         Scheme::Dark => [109, 98, 87],
     };
-    let (width, height, pixels) = pixels(attention, layout, ratio, &palette, hatch);
+    let (width, height, pixels) = pixels(attention, extent, layout, ratio, &palette, hatch);
     if width == 0 || height == 0 {
         return None;
     }
@@ -171,44 +208,50 @@ fn show(
     layout: &Thumbnails,
     layer: usize,
     head: Option<usize>,
+    off: &[(usize, usize)],
 ) -> Result<(), JsValue> {
-    let ratio = window().device_pixel_ratio();
-    canvas.set_width((layout.width() * ratio).ceil() as u32);
-    canvas.set_height((layout.height() * ratio).ceil() as u32);
-    let Some(context) = canvas.get_context("2d")? else {
+    let Some(surface) = Surface::of(canvas, layout.width(), layout.height())? else {
         return Ok(());
     };
-    let context: CanvasRenderingContext2d = context.unchecked_into();
+    let context = &surface.context;
     if let Some(picture) = picture {
+        // In device pixels, as it was made.
+        context.save();
+        context.reset_transform()?;
         context.draw_image_with_html_canvas_element(picture, 0.0, 0.0)?;
+        context.restore();
     }
-    context.scale(ratio, ratio)?;
-    let style = window().get_computed_style(canvas)?;
-    let variable = |name: &str| {
-        let style = style.as_ref();
-        style
-            .and_then(|style| style.get_property_value(name).ok())
-            .unwrap_or_default()
-    };
-    context.set_font(&format!("11px {}", variable("--sans")));
+    context.set_font(&format!("11px {}", surface.variable("--sans")));
     context.set_text_baseline("middle");
     context.set_text_align("center");
     for index in 0..layout.layers.max(layout.heads) {
         let text = (index + 1).to_string();
-        let ink = |chosen: bool| variable(if chosen { "--accent" } else { "--soft" });
+        let ink = |chosen: bool| if chosen { "--accent" } else { "--soft" };
         if index < layout.layers {
             let (_, y) = layout.corner(index, 0);
-            context.set_fill_style_str(&ink(index == layer));
+            surface.fill(ink(index == layer));
             context.fill_text(&text, Thumbnails::MARGIN / 2.0, y + layout.side / 2.0)?;
         }
         if index < layout.heads {
             let (x, _) = layout.corner(0, index);
-            context.set_fill_style_str(&ink(head.is_none_or(|head| head == index)));
+            surface.fill(ink(head.is_none_or(|head| head == index)));
             context.fill_text(&text, x + layout.side / 2.0, Thumbnails::MARGIN / 2.0)?;
         }
     }
-    context.set_stroke_style_str(&variable("--accent"));
-    context.set_line_width(2.0);
+    // A cross over each head that is off, ink on paper.
+    for (colour, width) in [("--paper", 4.0), ("--ink", 1.5)] {
+        surface.stroke(colour, width);
+        context.begin_path();
+        for &(layer, head) in off {
+            let ((left, top), side) = (layout.corner(layer, head), layout.side);
+            context.move_to(left, top);
+            context.line_to(left + side, top + side);
+            context.move_to(left, top + side);
+            context.line_to(left + side, top);
+        }
+        context.stroke();
+    }
+    surface.stroke("--accent", 2.0);
     let frames = match head {
         Some(head) => head..head + 1,
         None => 0..layout.heads,

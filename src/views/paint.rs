@@ -1,9 +1,10 @@
 //! A matrix on a canvas: cells from one small image, hatching through one clip, labels, and marks on top.
 
-use leptos::prelude::{document, window};
+use leptos::prelude::document;
 use wasm_bindgen::{Clamped, JsCast, JsValue};
-use web_sys::{CanvasRenderingContext2d, CssStyleDeclaration, HtmlCanvasElement, ImageData};
+use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, ImageData};
 
+use super::canvas::Surface;
 use crate::state::geometry::{Geometry, LABEL_SIZE, shortened, upright};
 use crate::state::grid::{Cell, Grid, Label};
 use crate::state::links::Marks;
@@ -14,47 +15,42 @@ const HATCH: f64 = 5.0;
 /// Cells at least this large are set apart by lines.
 const SPACED_CELL: f64 = 8.0;
 
-/// Draws `grid`, shaded from value to place on the ramp by `shade`, and `marks`, in the colours that the page's style gives the canvas. The canvas is resized to fit,
-/// in device pixels.
+/// Draws `grid`, shaded from value to place on the ramp by `shade`, and `marks`, in the colours that the page's style
+/// gives the canvas; a `silent` head's is struck out. The canvas is resized to fit, in device pixels.
 pub fn paint(
     canvas: &HtmlCanvasElement,
     grid: &Grid,
     geometry: Geometry,
     marks: Marks,
+    silent: bool,
     scheme: Scheme,
     shade: fn(f32) -> f32,
 ) -> Result<(), JsValue> {
     let (rows, columns) = (grid.rows.len(), grid.columns.len());
     let (width, height) = (geometry.width(columns), geometry.height(rows));
-    let ratio = window().device_pixel_ratio();
-    canvas.set_width((width * ratio).ceil() as u32);
-    canvas.set_height((height * ratio).ceil() as u32);
-    let Some(style) = window().get_computed_style(canvas)? else {
-        return Ok(());
-    };
-    let Some(context) = canvas.get_context("2d")? else {
+    let Some(surface) = Surface::of(canvas, width, height)? else {
         return Ok(());
     };
     let painter = Painter {
-        context: context.unchecked_into(),
-        style,
+        surface,
         grid,
         geometry,
         marks,
     };
-    painter.context.scale(ratio, ratio)?;
     if rows > 0 && columns > 0 {
         painter.cells(scheme, shade)?;
         painter.hatching()?;
         painter.lines()?;
+        if silent {
+            painter.strike();
+        }
     }
     painter.labels()?;
     painter.marks()
 }
 
 struct Painter<'a> {
-    context: CanvasRenderingContext2d,
-    style: CssStyleDeclaration,
+    surface: Surface,
     grid: &'a Grid,
     geometry: Geometry,
     marks: Marks,
@@ -86,9 +82,10 @@ impl Painter<'_> {
         };
         let context: CanvasRenderingContext2d = context.unchecked_into();
         context.put_image_data(&image, 0.0, 0.0)?;
-        self.context.set_image_smoothing_enabled(false);
+        self.surface.context.set_image_smoothing_enabled(false);
         let Geometry { left, top, cell } = self.geometry;
-        self.context
+        self.surface
+            .context
             .draw_image_with_html_canvas_element_and_dw_and_dh(
                 &small,
                 left,
@@ -105,8 +102,8 @@ impl Painter<'_> {
         }
         let (rows, columns) = (self.grid.rows.len(), self.grid.columns.len());
         let Geometry { left, top, cell } = self.geometry;
-        self.context.save();
-        self.context.begin_path();
+        self.surface.context.save();
+        self.surface.context.begin_path();
         for row in 0..rows {
             let mut start = None;
             for column in 0..=columns {
@@ -114,7 +111,7 @@ impl Painter<'_> {
                 match (forbidden, start) {
                     (true, None) => start = Some(column),
                     (false, Some(first)) => {
-                        self.context.rect(
+                        self.surface.context.rect(
                             left + first as f64 * cell,
                             top + row as f64 * cell,
                             (column - first) as f64 * cell,
@@ -126,18 +123,18 @@ impl Painter<'_> {
                 }
             }
         }
-        self.context.clip();
+        self.surface.context.clip();
         let (width, height) = (cell * columns as f64, cell * rows as f64);
-        self.stroke("--hatch", 1.0);
-        self.context.begin_path();
+        self.surface.stroke("--hatch", 1.0);
+        self.surface.context.begin_path();
         let mut offset = -height;
         while offset < width {
-            self.context.move_to(left + offset, top + height);
-            self.context.line_to(left + offset + height, top);
+            self.surface.context.move_to(left + offset, top + height);
+            self.surface.context.line_to(left + offset + height, top);
             offset += HATCH;
         }
-        self.context.stroke();
-        self.context.restore();
+        self.surface.context.stroke();
+        self.surface.context.restore();
         Ok(())
     }
 
@@ -147,22 +144,22 @@ impl Painter<'_> {
         let Geometry { left, top, cell } = self.geometry;
         let (right, bottom) = (left + cell * columns as f64, top + cell * rows as f64);
         if cell >= SPACED_CELL {
-            self.stroke("--paper", 1.0);
-            self.context.begin_path();
+            self.surface.stroke("--paper", 1.0);
+            self.surface.context.begin_path();
             for row in 1..rows {
                 let y = top + row as f64 * cell;
-                self.context.move_to(left, y);
-                self.context.line_to(right, y);
+                self.surface.context.move_to(left, y);
+                self.surface.context.line_to(right, y);
             }
             for column in 1..columns {
                 let x = left + column as f64 * cell;
-                self.context.move_to(x, top);
-                self.context.line_to(x, bottom);
+                self.surface.context.move_to(x, top);
+                self.surface.context.line_to(x, bottom);
             }
-            self.context.stroke();
+            self.surface.context.stroke();
         }
-        self.stroke("--rule", 1.0);
-        self.context.stroke_rect(
+        self.surface.stroke("--rule", 1.0);
+        self.surface.context.stroke_rect(
             left - 0.5,
             top - 0.5,
             right - left + 1.0,
@@ -171,15 +168,33 @@ impl Painter<'_> {
         Ok(())
     }
 
+    /// A cross over all cells: nobody is told what this head gathers.
+    fn strike(&self) {
+        let (rows, columns) = (self.grid.rows.len(), self.grid.columns.len());
+        let Geometry { left, top, cell } = self.geometry;
+        let (right, bottom) = (left + cell * columns as f64, top + cell * rows as f64);
+        // Paper under ink, so that it stands out from pale and dark cells alike.
+        for (colour, width) in [("--paper", 5.0), ("--ink", 1.5)] {
+            self.surface.stroke(colour, width);
+            self.surface.context.begin_path();
+            self.surface.context.move_to(left, top);
+            self.surface.context.line_to(right, bottom);
+            self.surface.context.move_to(left, bottom);
+            self.surface.context.line_to(right, top);
+            self.surface.context.stroke();
+        }
+    }
+
     /// Every label where there is room, the marked ones in any case.
     fn labels(&self) -> Result<(), JsValue> {
         let Geometry { left, top, cell } = self.geometry;
-        self.context.set_text_baseline("middle");
+        self.surface.context.set_text_baseline("middle");
         for (row, label) in self.grid.rows.iter().enumerate() {
             let y = top + (row as f64 + 0.5) * cell;
             if self.label_style(label, self.marks.row == Some(row)) {
-                self.context.set_text_align("right");
-                self.context
+                self.surface.context.set_text_align("right");
+                self.surface
+                    .context
                     .fill_text(&shortened(&label.text), left - 6.0, y)?;
             }
         }
@@ -187,17 +202,19 @@ impl Painter<'_> {
             let x = left + (column as f64 + 0.5) * cell;
             if self.label_style(label, self.marks.column == Some(column)) {
                 if upright(&label.text) {
-                    self.context.set_text_align("center");
+                    self.surface.context.set_text_align("center");
                     let y = top - 6.0 - LABEL_SIZE / 2.0;
-                    self.context.fill_text(&label.text, x, y)?;
+                    self.surface.context.fill_text(&label.text, x, y)?;
                     continue;
                 }
-                self.context.save();
-                self.context.translate(x, top - 6.0)?;
-                self.context.rotate(-std::f64::consts::FRAC_PI_2)?;
-                self.context.set_text_align("left");
-                self.context.fill_text(&shortened(&label.text), 0.0, 0.0)?;
-                self.context.restore();
+                self.surface.context.save();
+                self.surface.context.translate(x, top - 6.0)?;
+                self.surface.context.rotate(-std::f64::consts::FRAC_PI_2)?;
+                self.surface.context.set_text_align("left");
+                self.surface
+                    .context
+                    .fill_text(&shortened(&label.text), 0.0, 0.0)?;
+                self.surface.context.restore();
             }
         }
         Ok(())
@@ -206,15 +223,16 @@ impl Painter<'_> {
     /// Sets type and ink for a label; false where it has no room.
     fn label_style(&self, label: &Label, marked: bool) -> bool {
         let weight = if marked { "bold " } else { "" };
-        let family = self.variable("--mono");
-        self.context
+        let family = self.surface.variable("--mono");
+        self.surface
+            .context
             .set_font(&format!("{weight}{}px {family}", LABEL_SIZE as u32));
         let ink = match (marked, label.special) {
             (true, _) => "--accent",
             (false, true) => "--faint",
             (false, false) => "--ink",
         };
-        self.context.set_fill_style_str(&self.variable(ink));
+        self.surface.fill(ink);
         marked || self.geometry.labelled()
     }
 
@@ -225,10 +243,11 @@ impl Painter<'_> {
         let row = self.marks.row.filter(|&row| row < rows);
         let column = self.marks.column.filter(|&column| column < columns);
         let outline = |x: f64, y: f64, width: f64, height: f64| {
-            self.context
+            self.surface
+                .context
                 .stroke_rect(x - 0.5, y - 0.5, width + 1.0, height + 1.0);
         };
-        self.stroke("--ink", 1.5);
+        self.surface.stroke("--ink", 1.5);
         if let Some(row) = row {
             let y = top + row as f64 * cell;
             outline(left, y, cell * columns as f64, cell);
@@ -238,7 +257,7 @@ impl Painter<'_> {
             outline(x, top, cell, cell * rows as f64);
         }
         if let (Some(row), Some(column)) = (row, column) {
-            self.stroke("--ink", 3.0);
+            self.surface.stroke("--ink", 3.0);
             outline(
                 left + column as f64 * cell,
                 top + row as f64 * cell,
@@ -247,16 +266,6 @@ impl Painter<'_> {
             );
         }
         Ok(())
-    }
-
-    fn stroke(&self, variable: &str, width: f64) {
-        self.context.set_stroke_style_str(&self.variable(variable));
-        self.context.set_line_width(width);
-    }
-
-    /// A custom property of the page's style; the context ignores what is empty.
-    fn variable(&self, name: &str) -> String {
-        self.style.get_property_value(name).unwrap_or_default()
     }
 }
 

@@ -1,16 +1,18 @@
 //! The proof of a mask: change a later token, run the model again, and see which rows are the same to the last bit.
 
 use crate::dom::{El, el, p, value_of};
-use crate::engine::Model;
 use crate::latest::Latest;
 use crate::page::Page;
 use crate::state::attention::Attentions;
 use crate::state::compare::{Change, row_changes};
+use crate::state::fields::{INSTEAD, INSTEAD_WRITTEN};
 use crate::state::grid::{Label, labels};
 use crate::state::links::Place;
 use crate::state::sentence::words;
-use crate::var::{Derived, Var};
+use crate::state::table::Table;
+use crate::var::{Derived, Var, effect};
 use crate::views::error_note::trouble;
+use crate::views::take_along::take_table;
 
 /// The experiment on BERT's text: its last word becomes another.
 pub fn of_bert(page: Page) -> El {
@@ -22,14 +24,14 @@ pub fn of_bert(page: Page) -> El {
             Some((words.len() - 1, text[last.range.clone()].to_owned()))
         })
     });
-    let instead = Var::new("page".to_owned());
+    let instead = page.fields[INSTEAD];
     let again = Latest::new(move || {
         let (index, _) = last.get()?;
         let instead = instead.get();
         let text = page
             .sentence
             .with(|sentence| sentence.replaced(index, instead.trim()))?;
-        let (model, sight) = (page.bert.model()?, page.sight.get());
+        let (model, sight) = (page.bert_model()?, page.sight.get());
         // Only what is drawn whole can be compared.
         if words(&text).len() > crate::state::sentence::MOST_WORDS {
             return None;
@@ -57,11 +59,11 @@ pub fn of_decoder(page: Page) -> El {
         };
         Some((text[..start].to_owned(), text[start..].to_owned()))
     });
-    let instead = Var::new("z".to_owned());
+    let instead = page.fields[INSTEAD_WRITTEN];
     let again = Latest::new(move || {
         let (before, _) = last.get()?;
         let target = before + instead.get().trim();
-        let model: Model = page.bart.model()?;
+        let model = page.bart_model()?;
         let (source, task) =
             draft.with(|draft| (draft.source.clone(), draft.controls.task.clone()));
         page.bart_attention
@@ -92,12 +94,25 @@ fn experiment(
                 Place::Decoder => after.decoder.as_ref()?,
                 _ => &after.encoder,
             };
+            let (shown, _) = page.extent(place);
             page.attention(place, |before| {
                 let changes = row_changes(before, after);
-                labels(before.queries()).into_iter().zip(changes).collect()
+                let rows = labels(before.queries()).into_iter().zip(changes);
+                rows.take(shown).collect()
             })
         })
     };
+    if place == Place::Bert {
+        effect(move || {
+            let all = again.settled(|_| changes());
+            page.told.unmoved.put(all.map(|all| {
+                let same = all
+                    .iter()
+                    .filter(|(_, change)| *change == Change::Identical);
+                (same.count(), all.len())
+            }));
+        });
+    }
     let rows = move |list: &El| {
         for (label, change) in changes().into_iter().flatten() {
             let (class, verdict) = match change {
@@ -167,6 +182,21 @@ fn experiment(
                 .class("tokens changes")
                 .attr("aria-label", "Change of each row")
                 .live(rows),
+            take_table("the changes", "changed-rows", move || {
+                let mut table = Table::new(&["row", "token", "identical", "largest_change"]);
+                for (row, (label, change)) in changes()?.into_iter().enumerate() {
+                    let (same, size) = match change {
+                        Change::Identical => (1, 0.0),
+                        Change::By(size) => (0, size),
+                    };
+                    table
+                        .count(row + 1)
+                        .text(&label.text)
+                        .count(same)
+                        .share(size);
+                }
+                Some(table)
+            }),
         ])
 }
 

@@ -15,7 +15,7 @@ use crate::state::attention::Attention;
 use crate::state::draft::Stage;
 use crate::state::format::{bytes, decimal, small};
 use crate::state::geometry::{Geometry, column_room, row_room};
-use crate::state::grid::{Cell, Grid};
+use crate::state::grid::Cell;
 use crate::state::links::{Marks, Place};
 use crate::state::quantizations::{
     ALL, AttentionDifference, Divergence, Logits, Maths, TOP, attention_difference,

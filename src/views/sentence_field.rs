@@ -53,6 +53,13 @@ pub fn sentence_field(page: Page) -> El {
         button.set_attr("title", original.as_deref());
         button
     };
+    // Words that BERT reads, where there are more.
+    let read = move |sentence: &Sentence| {
+        page.unread.answer.with(|cut| {
+            let from = cut.as_ref()?.as_ref()?.from;
+            Some(sentence.words_before(from))
+        })
+    };
     let field = el("textarea")
         .attr("id", "sentence")
         .attr("rows", "2")
@@ -89,7 +96,7 @@ pub fn sentence_field(page: Page) -> El {
             field,
             misread(page),
             help,
-            word_strip(page, "Words to hide", word),
+            word_strip(page, "Words to hide", word, read),
             examples,
         ])
 }

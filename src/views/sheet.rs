@@ -3,14 +3,16 @@
 use std::rc::Rc;
 
 use wasm_bindgen::JsCast;
-use web_sys::{Event, HtmlCanvasElement, KeyboardEvent, MouseEvent};
+use web_sys::{Event, HtmlCanvasElement, KeyboardEvent, MouseEvent, PointerEvent};
 
+use super::canvas::draw_behind;
 use super::paint::paint;
-use crate::dom::{El, el};
+use crate::dom::{El, button, el};
 use crate::page::Page;
 use crate::state::geometry::Geometry;
 use crate::state::grid::{Cell, Grid};
 use crate::state::links::{Marks, Place, Pointer};
+use crate::state::shapes::stroke;
 use crate::var::{Derived, Var, effect};
 
 /// What a sheet shows.
@@ -61,14 +63,20 @@ pub fn sheet(page: Page, sheet: Sheet) -> El {
             return None;
         }
         let (row, column) = (marks?.row?, marks?.column?);
-        let forbidden = grid.peek(|grid| grid.cell(row, column) == Cell::Forbidden);
-        Some((row, column, !forbidden))
+        // Behind the tokens stands padding, which is not the reader's to paint.
+        let (forbidden, tokens) =
+            grid.peek(|grid| (grid.cell(row, column) == Cell::Forbidden, grid.rows.len()));
+        (column < tokens).then_some(((row, column), !forbidden))
     };
-    let paint_cell = move |row: usize, column: usize, allowed: bool| {
-        page.sight.update(|sight| sight.paint(row, column, allowed));
+    let paint_cells = move |cells: &[(usize, usize)], allowed: bool| {
+        page.sight.update(|sight| {
+            for &(row, column) in cells {
+                sight.paint(row, column, allowed);
+            }
+        });
     };
-    // While the button is down: what it paints.
-    let stroke = Var::new(None::<bool>);
+    // While the pen is down: what it paints, and where it was last.
+    let pen = Var::new(None::<(bool, (usize, usize))>);
 
     let canvas = el("canvas")
         .attr("tabindex", "0")
@@ -81,6 +89,9 @@ pub fn sheet(page: Page, sheet: Sheet) -> El {
         .live_style("height", move || {
             format!("{}px", geometry.get().height(size().0) as u32)
         })
+        .live_class("painted-on", move || {
+            place == Place::Bert && page.painting.get()
+        })
         .live_attr("aria-label", move || {
             let (rows, columns) = size();
             Some(format!(
@@ -88,34 +99,62 @@ pub fn sheet(page: Page, sheet: Sheet) -> El {
             ))
         });
     let drawn: HtmlCanvasElement = canvas.node();
-    effect(move || {
-        let scheme = page.scheme.get();
+    let seen = move || {
+        (
+            geometry.get(),
+            marks.get(),
+            page.silent(place),
+            page.scheme.get(),
+        )
+    };
+    let draw = move || {
+        let (geometry, marks, silent, scheme) = seen();
         grid.with(|grid| {
             // A canvas that cannot be drawn on leaves the words beside it.
-            let _ = paint(&drawn, grid, geometry.get(), marks.get(), scheme, shade);
+            let _ = paint(&drawn, grid, geometry, marks, silent, scheme, shade);
         });
-    });
+    };
+    match place {
+        Place::Stages => draw_behind(
+            move || {
+                grid.with(|_| ());
+                seen();
+            },
+            draw,
+        ),
+        _ => effect(draw),
+    }
 
     let (over, down, dblclick) = (hit.clone(), hit.clone(), hit.clone());
+    let captor: HtmlCanvasElement = canvas.node();
     canvas
-        .on("mousemove", move |event| {
+        .on("pointermove", move |event| {
             let marks = over(&event);
-            if let (Some(allowed), Some((row, column, now))) = (stroke.now(), under_brush(marks))
-                && now != allowed
+            if let (Some((allowed, last)), Some((cell, _))) = (pen.now(), under_brush(marks))
+                && cell != last
             {
-                paint_cell(row, column, allowed);
+                pen.set(Some((allowed, cell)));
+                paint_cells(&stroke(last, cell), allowed);
             }
             point_softly(page, place, marks);
         })
-        .on("mousedown", move |event| {
-            if let Some((row, column, allowed)) = under_brush(down(&event)) {
-                stroke.set(Some(!allowed));
-                paint_cell(row, column, !allowed);
+        .on("pointerdown", move |event| {
+            if let Some((cell, allowed)) = under_brush(down(&event))
+                && event.unchecked_ref::<MouseEvent>().button() == 0
+            {
+                // A whole stroke is one step to take back, and stays this canvas's wherever the hand goes.
+                page.keep_sight();
+                pen.set(Some((!allowed, cell)));
+                paint_cells(&[cell], !allowed);
+                // Fails only for a pointer that has gone already.
+                let pointer = event.unchecked_ref::<PointerEvent>().pointer_id();
+                let _ = captor.set_pointer_capture(pointer);
             }
         })
-        .on("mouseup", move |_| stroke.set(None))
-        .on("mouseleave", move |_| {
-            stroke.set(None);
+        .on("pointerup", move |_| pen.set(None))
+        .on("pointercancel", move |_| pen.set(None))
+        .on("pointerleave", move |_| {
+            pen.set(None);
             let_go(page, place);
         })
         .on("blur", move |_| let_go(page, place))
@@ -132,10 +171,19 @@ pub fn sheet(page: Page, sheet: Sheet) -> El {
             }
         })
         .on("keydown", move |event| {
-            let key = event.unchecked_ref::<KeyboardEvent>().key();
+            let pressed = event.unchecked_ref::<KeyboardEvent>();
+            let key = pressed.key();
             let here = here(page, place).map(|here| here.marks);
-            if let ("Enter" | " ", Some((row, column, allowed))) = (&*key, under_brush(here)) {
-                paint_cell(row, column, !allowed);
+            if place == Place::Bert && (pressed.ctrl_key() || pressed.meta_key()) {
+                match (&*key, pressed.shift_key()) {
+                    ("z" | "Z", false) => page.undo(),
+                    ("z" | "Z", true) | ("y" | "Y", _) => page.redo(),
+                    _ => return,
+                }
+                event.prevent_default();
+            } else if let ("Enter" | " ", Some((cell, allowed))) = (&*key, under_brush(here)) {
+                page.keep_sight();
+                paint_cells(&[cell], !allowed);
                 event.prevent_default();
             } else if matches!(&*key, "m" | "M") {
                 hide(page, place, grid, here);
@@ -190,20 +238,59 @@ pub fn hide(page: Page, place: Place, grid: Derived<Grid>, marks: Option<Marks>)
         Place::Stages => page.part.now() == Place::Bert,
         place => place == Place::Bert,
     };
-    let start = grid.peek(|grid| {
-        let label = match marks? {
-            Marks { row: Some(row), .. } => grid.rows.get(row),
-            Marks {
-                column: Some(column),
-                ..
-            } => grid.columns.get(column),
-            _ => None,
-        };
-        label?.start
-    });
+    let start = grid.peek(|grid| start_of(grid, marks?));
     if let Some(start) = start.filter(|_| of_bert) {
         page.hide_token(start);
     }
+}
+
+/// Where the marked token begins in the text: of a cell, the query's.
+fn start_of(grid: &Grid, marks: Marks) -> Option<usize> {
+    let label = match marks {
+        Marks { row: Some(row), .. } => grid.rows.get(row),
+        Marks {
+            column: Some(column),
+            ..
+        } => grid.columns.get(column),
+        _ => None,
+    };
+    label?.start
+}
+
+/// A button that hides BERT's token that is held, or brings it back: what a double click does, for fingers and for
+/// whoever cannot click twice. `place` says where it may be held (tracked).
+pub fn hide_button(
+    page: Page,
+    place: impl Fn() -> Place + Copy + 'static,
+    grid: Derived<Grid>,
+) -> El {
+    let held = Derived::new(move || {
+        let pointer = page.pointer.get()?;
+        if !pointer.locked || pointer.place != Place::Bert || place() != Place::Bert {
+            return None;
+        }
+        let start = grid.with(|grid| start_of(grid, pointer.marks))?;
+        page.sentence.with(|sentence| {
+            let index = sentence.word_at(start)?;
+            let word = sentence.words().get(index)?.clone();
+            let words = match word.hidden {
+                true => format!(
+                    "Show “{}” again",
+                    sentence.original(sentence.mask_index(index)?)?
+                ),
+                false => format!("Hide “{}” from BERT", &sentence.text()[word.range]),
+            };
+            Some((start, words))
+        })
+    });
+    button("", move || {
+        if let Some((start, _)) = held.now() {
+            page.hide_token(start);
+        }
+    })
+    .class("quiet hide-token")
+    .live_text(move || held.get().map(|(_, words)| words).unwrap_or_default())
+    .shown(move || held.with(Option::is_some))
 }
 
 /// Moves over a matrix of `size` (rows, columns), holds and lets go, as the pressed key says.

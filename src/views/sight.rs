@@ -1,9 +1,10 @@
 //! How BERT may look: a rule to choose, cells to paint, padding to see; and what BERT says then.
 
 use super::choice::{choice, toggle};
-use crate::dom::{El, button, el, value_of};
+use crate::dom::{El, button, el, p, value_of};
 use crate::page::Page;
 use crate::state::format::percent;
+use crate::state::history::History;
 use crate::state::shapes::{Rule, Sight};
 
 /// What a prefix and a window begin with, in tokens.
@@ -37,12 +38,11 @@ pub fn sight(page: Page) -> El {
             return;
         };
         let number = number.clamp(1, LARGEST);
-        page.sight
-            .put(Sight::of(match page.sight.peek(|sight| sight.rule) {
-                Rule::Prefix(_) => Rule::Prefix(number),
-                Rule::Near(_) => Rule::Near(number),
-                other => other,
-            }));
+        page.look(Sight::of(match page.sight.peek(|sight| sight.rule) {
+            Rule::Prefix(_) => Rule::Prefix(number),
+            Rule::Near(_) => Rule::Near(number),
+            other => other,
+        }));
     };
     let size = el("label")
         .class("number-field")
@@ -73,7 +73,7 @@ pub fn sight(page: Page) -> El {
             "BERT may look",
             move || words.map(String::from).to_vec(),
             chosen,
-            move |index| page.sight.set(Sight::of(rules[index])),
+            move |index| page.look(Sight::of(rules[index])),
         ),
         el("div").class("brush").children([
             size,
@@ -84,16 +84,36 @@ pub fn sight(page: Page) -> El {
                 move |on| page.display.padding.put(on),
             ),
             button("Wipe the paint off", move || {
-                page.sight.update(|sight| sight.painted.clear());
+                page.look(Sight::of(page.sight.peek(|sight| sight.rule)));
             })
             .class("quiet")
             .shown(move || painted() > 0),
+            step("Undo", page, History::can_undo, Page::undo),
+            step("Redo", page, History::can_redo, Page::redo),
         ]),
+        p(
+            "note",
+            "Draw over the matrix with a finger, a pen or the mouse; Ctrl+Z takes a stroke back.",
+        )
+        .shown(move || page.painting.get()),
         el("p")
             .class("note verdict-line")
             .attr("aria-live", "polite")
             .live_text(move || consequence(page)),
     ])
+}
+
+/// A button that goes a step back or forth among the masks, there once a mask was changed.
+fn step(words: &str, page: Page, can: fn(&History<Sight>) -> bool, go: fn(Page)) -> El {
+    button(words, move || go(page))
+        .class("quiet")
+        .live_attr("aria-disabled", move || {
+            Some((!page.sights.with(can)).to_string())
+        })
+        .shown(move || {
+            page.sights
+                .with(|sights| sights.can_undo() || sights.can_redo())
+        })
 }
 
 /// What the mask is, that BERT has not learnt to read so, and what it guesses now and guessed before.

@@ -1,6 +1,7 @@
 //! One head in the three stages of attention: scores, mask, softmax.
 
 use super::app::heading;
+use super::matrix::off_remark;
 use super::measure::width_of;
 use super::sheet::{Sheet, marks_in, sheet};
 use crate::dom::{El, el};
@@ -27,7 +28,8 @@ pub fn stages(page: Page) -> El {
         let part = page.part.get();
         let lens = page.lens(part);
         page.attention(part, |attention| {
-            attention.scores(lens.layer.get(), lens.head.get())
+            let (grid, least, most) = attention.scores(lens.layer.get(), lens.head.get());
+            (page.written(part, grid), least, most)
         })
         .unwrap_or_default()
     });
@@ -112,7 +114,11 @@ pub fn stages(page: Page) -> El {
         }
     };
     el("div")
-        .child(heading("h3", "stages-title", "").live_text(title))
+        .child(
+            heading("h3", "stages-title", "")
+                .live_text(title)
+                .child(off_remark(page, place)),
+        )
         .child(frame.children([
             stage("1. Scores", scores, linear),
             stage("2. Mask", mask, linear),

@@ -64,13 +64,15 @@ clientTest("tokens say where they are in the reader's text", async ({ page }) =>
 });
 
 clientTest("every mask gets its candidates, most probable first", async ({ page }) => {
-  const { filled, one, causal } = await page.evaluate(async () => {
+  const { filled, one, causal, places, word } = await page.evaluate(async () => {
     const bert = await Unmask.load("bert");
     const text = "The [MASK] of France is [MASK].";
     const filled = await bert.fillMask(text);
     return {
       filled,
       one: await bert.fillMask(text, { topK: 1 }),
+      places: await bert.fillMask(text, { positions: filled.map(({ position }) => position) }),
+      word: (await bert.fillMask("He read a book in bed.", { positions: [4], topK: 1 }))[0],
       causal: await bert.fillMask(text, { topK: 1, mask: { encoder: { pattern: "causal" } } }),
     };
   });
@@ -82,6 +84,9 @@ clientTest("every mask gets its candidates, most probable first", async ({ page 
     for (const { token, id, text } of candidates) assert.ok(token && Number.isInteger(id) && typeof text === "string");
   }
   assert.deepEqual(one, filled.map(({ position, candidates }) => ({ position, candidates: [candidates[0]] })));
+  // At the masks' own positions it is the same; where a word stands, BERT says that word.
+  assert.deepEqual(places, filled);
+  assert.deepEqual([word.position, word.candidates[0].text], [4, "book"]);
   assert.notEqual(causal[0].candidates[0].probability, one[0].candidates[0].probability);
 });
 

@@ -158,6 +158,26 @@ readerTest("a text too long for a matrix is drawn as far as it goes, and one too
   await reader.sentence.fill(`A [MASK] ${"word ".repeat(700)}`);
   await reader.masks.getByText(/too long to draw. The matrix is of its first 160 words/).first().waitFor();
   await reader.bert.getByText(/left the last \d+ out/).waitFor();
+  // Where it ends is shown in the text itself, with or without a hidden word.
+  const strip = reader.page.getByRole("group", { name: "Words to hide" });
+  await strip.getByText(/the matrix ends here, after 160 words/).waitFor();
+  const unread = async () => {
+    const [, count] = /stops reading here: (\d+) words/.exec(await strip.innerText());
+    return Number(count);
+  };
+  const { kept, dropped, from } = await reader.page.evaluate(async (text) => {
+    const { Unmask } = await import(document.getElementById("client").href);
+    return (await (await Unmask.load("bert")).tokenize(text)).truncation;
+  }, await reader.sentence.inputValue());
+  assert.equal(kept + dropped, 702);
+  assert.equal(await unread(), dropped);
+  assert.ok((await reader.sentence.inputValue()).slice(from).startsWith("word"));
+  await reader.sentence.fill("word ".repeat(700));
+  await reader.page.getByText("No word is hidden.").waitFor();
+  await reader.page.waitForFunction((count) => document.querySelector(".strip").textContent.includes(`here: ${count} words`), dropped - 2);
+  await reader.sentence.fill(`A [MASK] ${"word ".repeat(170)}`);
+  await strip.getByText(/stops reading here/).waitFor({ state: "detached" });
+  await strip.getByText(/the matrix ends here/).waitFor();
   await reader.matrix("bert").and(reader.page.locator("[data-weights=true][data-rows='162']")).waitFor();
 });
 
@@ -197,7 +217,7 @@ readerTest("BART restores, shortens, and answers beside BERT", async (reader) =>
   const answering = page.getByRole("article", { name: "Question answering" });
   await answering.getByLabel("Question").fill("Where does photosynthesis take place?");
   await answering.getByLabel("Passage").fill("Photosynthesis is the process by which green plants make food. It takes place in the leaves, and it gives off oxygen.");
-  await answering.getByText("BART, in its own words: leaves", { exact: true }).waitFor();
+  await answering.locator(".own-words").getByText("leaves", { exact: true }).waitFor();
   assert.equal(await answering.locator("mark").innerText(), "in the leaves");
 });
 
@@ -279,7 +299,31 @@ readerTest("the decoder's triangle grows with what has been written", async (rea
   const corner = await reader.shape("decoder");
   assert.deepEqual([corner.rows, corner.columns, corner.forbidden], [3, 3, 3]);
   assert.equal((await reader.shape("cross")).rows, 3);
+  // The same in every picture of the decoder, and in the list of what a change reaches.
+  const { page } = reader;
+  assert.equal(await page.locator("[data-proof=decoder] .changes li").count(), 3);
+  const attention = page.getByRole("region", { name: "Every layer, every head" });
+  await reader.choose(attention, "BART’s decoder");
+  for (const stage of await page.locator(".stages").getByRole("application").all()) {
+    assert.match(await stage.getAttribute("aria-label"), /3 rows, 3 columns/);
+  }
+  await attention.getByRole("slider").fill("0");
+  assert.ok(Number(await page.locator(".lines").getAttribute("data-lines")) <= 6);
+  const thumbnails = () => page.locator(".overview canvas").evaluate((canvas) => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    return data.reduce((sum, value, i) => sum + (i % 4 === 3 && value > 0 ? 1 : 0), 0);
+  });
+  const few = await thumbnails();
   await slider.fill(String(whole.rows));
+  await page.waitForFunction(
+    (few) => {
+      const canvas = document.querySelector(".overview canvas");
+      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      return data.reduce((sum, value, i) => sum + (i % 4 === 3 && value > 0 ? 1 : 0), 0) > few * 2;
+    },
+    few,
+  );
+  assert.equal(await page.locator("[data-proof=decoder] .changes li").count(), whole.rows);
   assert.deepEqual(await reader.shape("decoder"), whole);
 });
 

@@ -1,4 +1,4 @@
-// What the page shows before BERT is there: a recorded run on the opening sentence.
+// What the page shows before the models are there: recorded runs on the opening sentence.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -18,6 +18,45 @@ async function held(context, url) {
   await page.goto(url);
   return [new UnmaskPage(page), release];
 }
+
+test("BART's writing and its three matrices replay a recording while the model loads, and loading can be stopped and taken up", { timeout: 120_000 }, async () => {
+  const { url } = await serve();
+  await browse(url, { expected: [/aborted/i] }, async (context) => {
+    const [reader, release] = await held(context, url);
+    const { page } = reader;
+    for (const name of ["encoder", "decoder", "cross"]) await reader.matrix(name).and(page.locator("[data-weights=recorded]")).waitFor();
+    const trace = await page.evaluate(async () => (await fetch("traces/restore.json")).json());
+    const words = trace.output.at(-1).text;
+    assert.equal(await reader.bart.locator("output").innerText(), words);
+    assert.deepEqual(await reader.bart.locator(".tokens .token").allInnerTexts(), trace.output.map((step) => step.token));
+    const { decoder, cross } = trace.attention;
+    const shape = async (name) => Object.values(await reader.shape(name)).slice(0, 2);
+    assert.deepEqual(await shape("decoder"), [decoder.queryTokens.length, decoder.keyTokens.length]);
+    assert.deepEqual(await shape("cross"), [cross.queryTokens.length, cross.keyTokens.length]);
+    assert.equal((await reader.shape("decoder")).forbidden, (decoder.queryTokens.length * (decoder.queryTokens.length - 1)) / 2);
+    // BERT's guesses are told too, and all its heads.
+    const guesses = await page.evaluate(async () => (await (await fetch("traces/fill-mask.json")).json()).output[0].candidates.map(({ text }) => text));
+    assert.deepEqual(await reader.bert.locator(".candidate").evaluateAll((cells) => cells.map((cell) => cell.firstChild.textContent)), guesses);
+    await page.locator(".overview canvas").waitFor();
+    assert.equal(await page.getByText("There is nothing to draw yet").isHidden(), true);
+    assert.equal(await page.locator(".stages").isHidden(), true, "scores weren't recorded");
+    // Other settings have no recording.
+    await reader.choose(reader.bart, "4");
+    await reader.matrix("cross").and(page.locator("[data-weights=false]")).waitFor();
+    await reader.choose(reader.bart, "1");
+    await reader.matrix("cross").and(page.locator("[data-weights=recorded]")).waitFor();
+
+    await reader.bart.getByRole("button", { name: "Stop fetching BART" }).click();
+    await reader.bart.getByRole("button", { name: /^Fetch BART \(26\.0 MB\)/ }).waitFor();
+    assert.equal(await reader.bart.locator("progress").isHidden(), true);
+    release();
+    await reader.settled();
+    await reader.matrix("cross").and(page.locator("[data-weights=recorded]")).waitFor();
+    await reader.bart.getByRole("button", { name: /^Fetch BART/ }).click();
+    await reader.ready();
+    assert.equal(await reader.bart.locator("output").innerText(), words);
+  });
+});
 
 test("BERT's matrix replays a recording while the model loads, says so, and gives way to the live run", { timeout: 120_000 }, async () => {
   const { url } = await serve();

@@ -137,7 +137,10 @@ pub fn run(options: Options) -> Result<ExitCode> {
     let browser = tools::browser()?;
     tools::npm_packages("bench")?;
     if options.build {
-        build::site()?;
+        build::site_with(match options.profile {
+            true => build::Names::Kept,
+            false => build::Names::Stripped,
+        })?;
     }
 
     let shapes: Vec<_> = SHAPES

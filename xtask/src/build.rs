@@ -59,13 +59,30 @@ pub fn run() -> Result<()> {
 /// # Errors
 /// A tool is missing, or something doesn't compile.
 pub fn site() -> Result<String> {
+    site_with(Names::Stripped)
+}
+
+/// Whether the engine's functions keep their names.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Names {
+    /// As it is shipped.
+    Stripped,
+    /// For a profiler; a fifth larger.
+    Kept,
+}
+
+/// As [`site`].
+///
+/// # Errors
+/// As [`site`].
+pub fn site_with(names: Names) -> Result<String> {
     tools::wasm_target()?;
     tools::standard_library_source()?;
     let wasm_bindgen = tools::wasm_bindgen()?;
     let trunk = tools::trunk()?;
 
     build_page(&trunk, &wasm_bindgen)?;
-    let engine = build_engine(&wasm_bindgen)?;
+    let engine = build_engine(&wasm_bindgen, names)?;
     copy_folder(&root().join("public"), &dist())?;
     say("Sealing the site");
     seal::seal(&dist(), &engine)?;
@@ -124,7 +141,7 @@ const SHARED_MEMORY: &str = "-Ctarget-feature=+atomics,+bulk-memory -Clink-arg=-
 
 /// Writes the engine to a folder of `dist/engine/` and returns that folder's name: a hash of all that
 /// is in it, since neither a browser nor a host may mix the files of two versions.
-fn build_engine(wasm_bindgen: &Path) -> Result<String> {
+fn build_engine(wasm_bindgen: &Path, names: Names) -> Result<String> {
     let target = Metadata::read()?.target_directory()?;
     let staging = dist().join("engine/staging");
     for artifact in ARTIFACTS {
@@ -139,6 +156,9 @@ fn build_engine(wasm_bindgen: &Path) -> Result<String> {
         ]);
         for feature in artifact.features {
             build.args(["--features", feature]);
+        }
+        if names == Names::Kept {
+            build.env("CARGO_PROFILE_RELEASE_STRIP", "none");
         }
         let compiled = match artifact.shared {
             false => target.clone(),

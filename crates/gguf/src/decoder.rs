@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::header::HeaderParser;
-use crate::{Error, Header, Limits, StreamError, TensorInfo};
+use crate::{Error, Header, Limits, StreamError, TensorInfo, Value};
 
 /// Memory for a tensor is taken in steps of at least this many bytes, as its bytes arrive.
 const STEP: usize = 1 << 20;
@@ -93,6 +93,19 @@ impl Decoder {
     pub fn header(&self) -> Option<&Header> {
         match &self.stage {
             Stage::Data { header, .. } => Some(header),
+            _ => None,
+        }
+    }
+
+    /// Takes the text under a metadata key out of the header, once that is complete: a tokenizer's megabytes need not lie in
+    /// memory until the last tensor has come.
+    pub fn take_text(&mut self, key: &str) -> Option<String> {
+        let Stage::Data { header, .. } = &mut self.stage else {
+            return None;
+        };
+        header.text(key)?;
+        match header.metadata.remove(key) {
+            Some(Value::String(text)) => Some(text),
             _ => None,
         }
     }

@@ -19,7 +19,15 @@ pub enum InstructionSet {
         any(test, not(feature = "relaxed-simd"))
     ))]
     Simd128,
-    /// WebAssembly's relaxed SIMD: byte dot products and fused multiply-adds.
+    /// WebAssembly's relaxed SIMD on a machine whose dot product takes bytes of 7 bits alone: fused multiply-adds, and
+    /// bytes multiplied as 16-bit integers.
+    #[cfg(all(
+        target_arch = "wasm32",
+        target_feature = "simd128",
+        feature = "relaxed-simd"
+    ))]
+    RelaxedWide,
+    /// WebAssembly's relaxed SIMD: dot products of bytes and fused multiply-adds.
     #[cfg(all(
         target_arch = "wasm32",
         target_feature = "simd128",
@@ -69,6 +77,12 @@ impl Kernels {
                 target_feature = "simd128",
                 feature = "relaxed-simd"
             ))]
+            InstructionSet::RelaxedWide,
+            #[cfg(all(
+                target_arch = "wasm32",
+                target_feature = "simd128",
+                feature = "relaxed-simd"
+            ))]
             InstructionSet::RelaxedSimd,
             #[cfg(target_arch = "x86_64")]
             InstructionSet::Avx2,
@@ -105,7 +119,13 @@ impl Kernels {
                 target_feature = "simd128",
                 feature = "relaxed-simd"
             ))]
-            InstructionSet::RelaxedSimd => wasm::relaxed(job),
+            InstructionSet::RelaxedWide if J::MULTIPLIES_BYTES => wasm::relaxed_wide(job),
+            #[cfg(all(
+                target_arch = "wasm32",
+                target_feature = "simd128",
+                feature = "relaxed-simd"
+            ))]
+            InstructionSet::RelaxedSimd | InstructionSet::RelaxedWide => wasm::relaxed(job),
             // SAFETY: a handle with this instruction set comes only from `available`, which detected it.
             #[cfg(target_arch = "x86_64")]
             InstructionSet::Avx2 => unsafe { x86::avx2(job) },
@@ -122,6 +142,13 @@ impl Kernels {
 /// A kernel with its arguments. `run` and all that it calls are inlined into one function per instruction set, which
 /// alone carries that set's target features.
 pub(crate) trait Job {
+    /// Whether the kernel has to do with bytes: in everything else some instruction sets are the same, and one copy of
+    /// the kernel serves them.
+    #[cfg_attr(
+        not(all(target_arch = "wasm32", feature = "relaxed-simd")),
+        expect(dead_code, reason = "only relaxed SIMD has two ways with bytes")
+    )]
+    const MULTIPLIES_BYTES: bool = false;
     /// What the kernel returns.
     type Output;
     /// Runs it; implementations are `#[inline(always)]`.
@@ -130,6 +157,12 @@ pub(crate) trait Job {
 
 fn runs_here(instruction_set: InstructionSet) -> bool {
     match instruction_set {
+        #[cfg(all(
+            target_arch = "wasm32",
+            target_feature = "simd128",
+            feature = "relaxed-simd"
+        ))]
+        InstructionSet::RelaxedSimd => wasm::dots_take_eight_bits(),
         #[cfg(target_arch = "x86_64")]
         InstructionSet::Avx2 => x86::has_avx2(),
         #[cfg(target_arch = "x86_64")]
@@ -159,6 +192,18 @@ mod wasm {
     #[target_feature(enable = "relaxed-simd")]
     pub(super) fn relaxed<J: Job>(job: J) -> J::Output {
         job.run(Wasm::<crate::simd::wasm::Relaxed>::new())
+    }
+
+    #[cfg(feature = "relaxed-simd")]
+    #[target_feature(enable = "relaxed-simd")]
+    pub(super) fn relaxed_wide<J: Job>(job: J) -> J::Output {
+        job.run(Wasm::<crate::simd::wasm::RelaxedWide>::new())
+    }
+
+    #[cfg(feature = "relaxed-simd")]
+    #[target_feature(enable = "relaxed-simd")]
+    pub(super) fn dots_take_eight_bits() -> bool {
+        crate::simd::wasm::Relaxed::eight_bits().is_some()
     }
 }
 

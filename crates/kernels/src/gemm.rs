@@ -140,7 +140,7 @@ impl Kernels {
         out: &mut OutColumns<'_>,
         epilogue: Epilogue<'_>,
     ) -> Result<(), KernelError> {
-        activations.fits(weights)?;
+        activations.fits(self, weights)?;
         let (m, n) = (activations.rows(), weights.n());
         let Range { start, end } = out.columns;
         expect_len("the output's rows", out.rows, m)?;
@@ -182,6 +182,7 @@ struct Gemm<'a, 'b, B> {
 }
 
 impl<B: Block> Job for Gemm<'_, '_, B> {
+    const MULTIPLIES_BYTES: bool = true;
     type Output = ();
 
     #[inline(always)]
@@ -219,12 +220,25 @@ impl<B: Block> Gemm<'_, '_, B> {
         panel: usize,
         row: usize,
     ) {
-        let activations: Tile<'_, ROWS> = self.activations.tile(row);
-        let per_panel = activations.len();
+        let activations: Tile<'_, S::Quad, ROWS> = self.activations.tile(row);
+        let per_panel = activations.quads.len();
         let panels: [&[B]; PANELS] = std::array::from_fn(|p| &self.panels[panel + p][..per_panel]);
         let mut sums = [[simd.splat(0.0); ROWS]; PANELS];
-        for (b, activations) in activations.blocks().enumerate() {
-            B::multiply_add(simd, panels.map(|panel| &panel[b]), activations, &mut sums);
+        for b in 0..per_panel {
+            B::multiply_add(
+                simd,
+                panels.map(|panel| &panel[b]),
+                &activations,
+                b,
+                &mut sums,
+            );
+        }
+        if S::WORDS {
+            for sums in &mut sums {
+                for (sum, &scale) in sums.iter_mut().zip(activations.row_scales) {
+                    *sum = simd.mul(*sum, simd.splat(scale));
+                }
+            }
         }
         let mut products = [[0.0; PANEL]; MAX_ROWS];
         for (p, sums) in sums.into_iter().enumerate() {

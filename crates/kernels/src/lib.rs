@@ -32,7 +32,8 @@
 //!   rows of everything else are independent as they are.
 //!
 //! # What is exact
-//! Quantized activations and integer sums are the same bits on every instruction set; floats may differ by the rounding of
+//! Quantized activations and integer sums are the same bits on every instruction set that multiplies bytes, and on every one that
+//! multiplies words (simd128, and relaxed SIMD where its dot product takes 7 bits alone); floats may differ by the rounding of
 //! a fused multiply-add. The scalar implementation is the reference that the others are tested against.
 //!
 //! Absent on purpose: tensors, allocation policy, threads and models. This crate knows slices and shapes.

@@ -4,7 +4,7 @@
 //! so that one vector multiplies eight columns at once and no sum has to be taken across lanes. It takes 36 bytes a
 //! column where the file's Q8_0 takes 34, and 18 where its Q4_0 takes 18.
 
-use crate::activations::TileBlock;
+use crate::activations::Tile;
 use crate::error::{KernelError, expect_len};
 use crate::simd::{LANES, Simd};
 use half::f16;
@@ -49,11 +49,13 @@ pub(crate) trait Block: Clone {
     /// A column's values.
     fn column(&self, column: usize) -> [f32; BLOCK];
 
-    /// Adds to `sums` the products of `PANELS` panels' blocks with `ROWS` rows of activations.
+    /// Adds to `sums` the products of `PANELS` panels' blocks with block `b` of `ROWS` rows of activations; of words, before
+    /// their rows' scales.
     fn multiply_add<S: Simd, const PANELS: usize, const ROWS: usize>(
         simd: S,
         blocks: [&Self; PANELS],
-        activations: TileBlock<'_, ROWS>,
+        activations: &Tile<'_, S::Quad, ROWS>,
+        b: usize,
         sums: &mut [[S::F32; ROWS]; PANELS],
     );
 }
@@ -62,7 +64,7 @@ pub(crate) trait Block: Clone {
 /// one row before those of the next, and a browser would then spill every vector of weights.
 #[inline(always)]
 pub(crate) fn rolled(steps: usize) -> impl Iterator<Item = usize> {
-    (0..steps).take(black_box(steps))
+    0..steps.min(black_box(steps))
 }
 
 /// Eight columns of Q8_0. The weights are the signed operand of the dot product and the activations its steps,
@@ -105,28 +107,24 @@ impl Block for Q8Block {
     fn multiply_add<S: Simd, const PANELS: usize, const ROWS: usize>(
         simd: S,
         blocks: [&Self; PANELS],
-        activations: TileBlock<'_, ROWS>,
+        activations: &Tile<'_, S::Quad, ROWS>,
+        b: usize,
         sums: &mut [[S::F32; ROWS]; PANELS],
     ) {
-        let mut dots = [[simd.zero_i32(); ROWS]; PANELS];
-        for pair in rolled(QUADS / 2) {
-            for step in [2 * pair, 2 * pair + 1] {
-                let quads = activations.quads[step].map(|quad| simd.splat_bytes(quad));
-                for (block, dots) in blocks.iter().zip(&mut dots) {
-                    let weights = simd.load_bytes(&block.quants[step]);
-                    for (dot, &quad) in dots.iter_mut().zip(&quads) {
-                        *dot = simd.dot_add(*dot, weights, quad);
-                    }
-                }
-            }
-        }
+        let dots = simd.dots(blocks.map(|block| &block.quants), &activations.quads[b]);
         for ((block, dots), sums) in blocks.iter().zip(dots).zip(sums) {
             let weight_scales = simd.load_f16(&block.scales);
+            if S::WORDS {
+                for (sum, dot) in sums.iter_mut().zip(dots) {
+                    *sum = simd.mul_add(simd.to_f32(dot), weight_scales, *sum);
+                }
+                continue;
+            }
             let weight_sums = simd.load_i16(&block.sums);
+            let (scales, offsets) = (&activations.scales[b], &activations.offsets[b]);
             for row in 0..ROWS {
-                let offset = simd.mul(simd.splat(activations.offsets[row]), weight_sums);
-                let scale = simd.splat(activations.scales[row]);
-                let dot = simd.mul_add(simd.to_f32(dots[row]), scale, offset);
+                let offset = simd.mul(simd.splat(offsets[row]), weight_sums);
+                let dot = simd.mul_add(simd.to_f32(dots[row]), simd.splat(scales[row]), offset);
                 sums[row] = simd.mul_add(dot, weight_scales, sums[row]);
             }
         }
@@ -171,27 +169,25 @@ impl Block for Q4Block {
     fn multiply_add<S: Simd, const PANELS: usize, const ROWS: usize>(
         simd: S,
         blocks: [&Self; PANELS],
-        activations: TileBlock<'_, ROWS>,
+        activations: &Tile<'_, S::Quad, ROWS>,
+        b: usize,
         sums: &mut [[S::F32; ROWS]; PANELS],
     ) {
-        let mut dots = [[simd.zero_i32(); ROWS]; PANELS];
-        for step in rolled(QUADS / 2) {
-            let low_quads = &activations.quads[step];
-            let high_quads = &activations.quads[step + QUADS / 2];
-            for (block, dots) in blocks.iter().zip(&mut dots) {
-                let (low, high) = simd.load_nibbles(&block.nibbles[step]);
-                for row in 0..ROWS {
-                    dots[row] = simd.dot_add(dots[row], simd.splat_bytes(low_quads[row]), low);
-                    dots[row] = simd.dot_add(dots[row], simd.splat_bytes(high_quads[row]), high);
-                }
-            }
-        }
+        let nibbles = blocks.map(|block| &block.nibbles);
+        let starts = if S::WORDS {
+            activations.starts[b]
+        } else {
+            [0; ROWS]
+        };
+        let dots = simd.nibble_dots(nibbles, &activations.quads[b], starts);
         for ((block, dots), sums) in blocks.iter().zip(dots).zip(sums) {
             let weight_scales = simd.load_f16(&block.scales);
             for row in 0..ROWS {
-                let scale = simd.splat(activations.scales[row]);
-                let offset = simd.splat(activations.offsets[row]);
-                let dot = simd.mul_add(simd.to_f32(dots[row]), scale, offset);
+                let mut dot = simd.to_f32(dots[row]);
+                if !S::WORDS {
+                    let scale = simd.splat(activations.scales[b][row]);
+                    dot = simd.mul_add(dot, scale, simd.splat(activations.offsets[b][row]));
+                }
                 sums[row] = simd.mul_add(dot, weight_scales, sums[row]);
             }
         }

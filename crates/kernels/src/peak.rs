@@ -33,7 +33,7 @@ impl Job for Chains {
         }
         let signed = simd.load_bytes(&black_box([-3; 4 * LANES]));
         let unsigned = simd.load_bytes(&black_box([1; 4 * LANES]));
-        let mut sums = [simd.zero_i32(); CHAINS];
+        let mut sums = [simd.splat_i32(0); CHAINS];
         for _ in 0..self.rounds {
             for sum in &mut sums {
                 *sum = simd.dot_add(*sum, signed, unsigned);

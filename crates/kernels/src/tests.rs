@@ -3,10 +3,10 @@
 //! A check is a function of a seed and a shape. Natively proptest draws those; in WebAssembly, where it doesn't build
 //! without a source of entropy, the same checks run over a table of shapes.
 
-use crate::activations::Scratch;
+use crate::activations::{Bits, Scratch};
 #[cfg(not(target_arch = "wasm32"))]
 use crate::packed::{quantize_q4_0, quantize_q8_0};
-use crate::simd::{LANES, ROUND, Simd, Steps};
+use crate::simd::{LANES, Quad, ROUND, Simd, Steps};
 use crate::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -129,11 +129,13 @@ fn check_gemm(seed: u64, format: Format, values: Values, m: usize, n: usize, k: 
     let bias = samples.floats(n, Values::Normal);
     let residual = samples.floats(m * n, Values::Normal);
 
-    // Where the machine reads but seven bits, its steps are twice as large.
-    let steps = |kernels: Kernels| kernels.run(CountSteps);
-    let count = Kernels::available().map(steps).fold(255.0, f64::min);
     let (mut exact, mut bounds) = (Vec::new(), Vec::new());
     for i in 0..m {
+        // Words have one scale for a row.
+        let largest = x[i * k..][..k]
+            .iter()
+            .fold(0.0_f32, |most, x| most.max(x.abs()));
+        let word_step = f64::from(largest) / 32767.0;
         for j in 0..n {
             let (mut sum, mut bound) = (f64::from(bias[j]) + f64::from(residual[i * n + j]), 1e-5);
             for (x, w) in x[i * k..][..k]
@@ -145,9 +147,10 @@ fn check_gemm(seed: u64, format: Format, values: Values, m: usize, n: usize, k: 
                     .iter()
                     .fold((f64::MAX, f64::MIN), |(a, b), &x| (a.min(x), b.max(x)));
                 let step = match format {
-                    Format::Q8_0 => (most - least) / count,
+                    Format::Q8_0 => (most - least) / 255.0,
                     Format::Q4_0 => most.max(-least) / 127.0,
                 };
+                let step = step.max(word_step);
                 let size = most.abs().max(least.abs());
                 for (x, w) in x.into_iter().zip(w) {
                     sum += x * w;
@@ -170,38 +173,39 @@ fn check_gemm(seed: u64, format: Format, values: Values, m: usize, n: usize, k: 
     }
 }
 
-/// How many steps activations are quantized to.
-struct CountSteps;
+/// Whether activations are words.
+struct Words;
 
-impl dispatch::Job for CountSteps {
-    type Output = f64;
+impl dispatch::Job for Words {
+    const MULTIPLIES_BYTES: bool = true;
+    type Output = bool;
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> f64 {
-        let steps = simd.steps();
-        assert!([Steps::SEVEN_BITS, Steps::SIGNED, Steps::UNSIGNED].contains(&steps));
-        f64::from(steps.most - steps.least)
+    fn run<S: Simd>(self, _: S) -> bool {
+        S::WORDS
     }
 }
 
-/// Quantized activations are the same steps on every instruction set that reads as many bits.
+/// Quantized activations are the same integers on every instruction set, as far as they are of the same width.
 fn check_quantize(seed: u64, format: Format, values: Values, m: usize, k: usize) {
     let samples = &mut Samples::new(seed);
     let (packed, _) = matrix(samples, format, 1, k);
     let x = samples.floats(m * k, values);
-    let quantized = Kernels::available().map(|kernels| {
-        let mut scratch = Scratch::default();
-        kernels.quantize(&x, &packed, &mut scratch).unwrap();
-        (kernels, scratch.bits())
-    });
-    let all_bits = |&(kernels, _): &(Kernels, _)| kernels.run(CountSteps) == 255.0;
-    let quantized = quantized.filter(all_bits);
-    let quantized: Vec<_> = quantized.collect();
-    for (kernels, bits) in &quantized {
-        assert!(
-            *bits == quantized[0].1,
-            "{kernels:?} {format:?} {values:?} {m}x{k}"
-        );
+    for words in [false, true] {
+        let quantized = Kernels::available()
+            .filter(|kernels| kernels.run(Words) == words)
+            .map(|kernels| {
+                let mut scratch = Scratch::default();
+                kernels.quantize(&x, &packed, &mut scratch).unwrap();
+                (kernels, kernels.run(Bits(&scratch)))
+            });
+        let quantized: Vec<_> = quantized.collect();
+        for (kernels, bits) in &quantized {
+            assert!(
+                *bits == quantized[0].1,
+                "{kernels:?} {format:?} {values:?} {m}x{k}"
+            );
+        }
     }
 }
 
@@ -215,6 +219,7 @@ struct Exact<'a> {
 }
 
 impl dispatch::Job for Exact<'_> {
+    const MULTIPLIES_BYTES: bool = true;
     type Output = Vec<u32>;
 
     #[inline(always)]
@@ -226,14 +231,14 @@ impl dispatch::Job for Exact<'_> {
             bits.extend(lanes.map(f32::to_bits));
         };
         let (signed, unsigned) = (simd.load_bytes(self.signed), simd.load_bytes(self.unsigned));
-        let first = simd.dot_add(simd.zero_i32(), signed, unsigned);
+        let first = simd.dot_add(simd.splat_i32(0), signed, unsigned);
         keep(simd.to_f32(first));
         keep(simd.to_f32(simd.dot_add(first, signed, unsigned)));
         let (low, high) = simd.load_nibbles(self.nibbles);
-        keep(simd.to_f32(simd.dot_add(simd.zero_i32(), signed, low)));
-        keep(simd.to_f32(simd.dot_add(simd.zero_i32(), signed, high)));
-        let quad = simd.splat_bytes([-128, 127, -1, 3]);
-        keep(simd.to_f32(simd.dot_add(simd.zero_i32(), quad, unsigned)));
+        keep(simd.to_f32(simd.dot_add(simd.splat_i32(0), signed, low)));
+        keep(simd.to_f32(simd.dot_add(simd.splat_i32(0), signed, high)));
+        let quad = simd.splat_quad(&S::Quad::new([-128, 127, -1, 3]));
+        keep(simd.to_f32(simd.dot_add(simd.splat_i32(0), quad, unsigned)));
         keep(simd.load_f16(self.halves));
         let floats = self.floats.as_chunks::<LANES>().0;
         let v = simd.load(&floats[0]);
@@ -264,16 +269,17 @@ impl dispatch::Job for Exact<'_> {
 fn the_eighth_bit_counts_as_the_machine_says() {
     struct Dot(i8, i8);
     impl dispatch::Job for Dot {
+        const MULTIPLIES_BYTES: bool = true;
         type Output = (Steps, [f32; LANES]);
 
         #[inline(always)]
         fn run<S: Simd>(self, simd: S) -> Self::Output {
             let (signed, steps) = (
                 simd.load_bytes(&[self.0; 4 * LANES]),
-                simd.splat_bytes([self.1; 4]),
+                simd.splat_quad(&S::Quad::new([self.1.into(); 4])),
             );
             let mut sums = [0.0; LANES];
-            let dot = simd.dot_add(simd.zero_i32(), signed, steps);
+            let dot = simd.dot_add(simd.splat_i32(0), signed, steps);
             simd.store(simd.to_f32(dot), &mut sums);
             (simd.steps(), sums)
         }
@@ -287,16 +293,42 @@ fn the_eighth_bit_counts_as_the_machine_says() {
             (-128, 127),
         ] {
             let (steps, sums) = kernels.run(Dot(signed, byte));
-            let value = match steps {
-                Steps::UNSIGNED => f32::from(byte as u8),
-                Steps::SIGNED => f32::from(byte),
-                _ => continue,
+            let value = match steps == Steps::UNSIGNED {
+                true => f32::from(byte as u8),
+                false => f32::from(byte),
             };
             assert_eq!(
                 sums,
                 [4.0 * f32::from(signed) * value; LANES],
                 "{kernels:?}"
             );
+        }
+    }
+}
+
+/// Sums of the largest words and weights are exact, for all that they are 30 bits long.
+#[test]
+fn the_largest_words_do_not_overflow() {
+    struct Sum(i8, i16);
+    impl dispatch::Job for Sum {
+        const MULTIPLIES_BYTES: bool = true;
+        type Output = Option<[f32; LANES]>;
+
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) -> Self::Output {
+            let quads = [[S::Quad::new([self.1; 4])]; 8];
+            let [[dots]] = simd.dots([&[[self.0; 4 * LANES]; 8]], &quads);
+            let mut sums = [0.0; LANES];
+            simd.store(simd.to_f32(dots), &mut sums);
+            S::WORDS.then_some(sums)
+        }
+    }
+    for kernels in Kernels::available() {
+        for (weight, word) in [(-128, -32767), (-128, 32767), (127, 32767), (127, -32767)] {
+            if let Some(sums) = kernels.run(Sum(weight, word)) {
+                let exact = 32 * i32::from(weight) * i32::from(word);
+                assert_eq!(sums, [exact as f32; LANES], "{kernels:?}");
+            }
         }
     }
 }
@@ -806,9 +838,10 @@ fn the_largest_floats_quantize() {
         let mut scratch = Scratch::default();
         for kernels in Kernels::available() {
             kernels.quantize(&x, &packed, &mut scratch).unwrap();
-            let (quads, scale) = scratch.bits();
+            let (quads, scale) = kernels.run(Bits(&scratch));
             let (least, most) = match format {
-                Format::Q8_0 => (0, kernels.run(CountSteps) as i16),
+                _ if kernels.run(Words) => (-32767, 32767),
+                Format::Q8_0 => (0, 255),
                 Format::Q4_0 => (-127, 127),
             };
             assert!(

@@ -134,7 +134,7 @@ pub async fn load_entry<S: Sink>(
         must_keep: false,
     };
     let Some(store) = Store::open().await else {
-        return Ok(fetch_without_copy::<S>(wanted, report, signal).await?);
+        return fetch_without_copy::<S>(wanted, report, signal).await;
     };
     obtain::<S>(&store, wanted, report, signal).await
 }

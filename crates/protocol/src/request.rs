@@ -54,11 +54,14 @@ pub enum Request {
     FillMask {
         /// Handle of the model.
         model: u32,
-        /// Text with at least one `[MASK]` (the tokenizer's own mask token is accepted as well).
+        /// Text with at least one `[MASK]` (the tokenizer's own mask token is accepted as well), unless there are `positions`.
         text: String,
-        /// Candidates for each mask.
+        /// Candidates for each mask or position.
         #[serde(default)]
         top_k: Option<usize>,
+        /// Token positions that are asked about instead of the masks, whatever stands there.
+        #[serde(default)]
+        positions: Option<Vec<usize>>,
         /// Replaces the padding-only mask.
         #[serde(default)]
         mask: Option<MaskSpec>,

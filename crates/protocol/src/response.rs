@@ -76,9 +76,9 @@ pub enum Reply {
         /// Set where the text was longer than the model reads.
         truncation: Option<Truncation>,
     },
-    /// To `FillMask`: a list for each mask, in the text's order.
+    /// To `FillMask`: a list for each mask, in the text's order, or for each position in the request's.
     Masks {
-        /// One entry per mask.
+        /// One entry per mask or position.
         masks: Vec<FilledMask>,
         /// Set where the text was longer than the model reads.
         truncation: Option<Truncation>,
@@ -259,7 +259,7 @@ pub struct Truncation {
     pub from: usize,
 }
 
-/// Candidates for one masked position.
+/// Candidates for one position.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FilledMask {

@@ -30,6 +30,7 @@ fn requests_read_as_the_client_builds_them() {
         json!({ "kind": "fillMask", "model": 1, "text": "[MASK]", "headsOff": {
             "encoder": [{ "layer": 2, "head": 5 }],
         } }),
+        json!({ "kind": "fillMask", "model": 1, "text": "a", "positions": [1, 4], "topK": 3 }),
         json!({ "kind": "hiddenStates", "model": 1, "text": "a", "pair": "b" }),
         json!({ "kind": "logits", "model": 1, "text": "a", "target": "b", "task": "summarize" }),
         json!({ "kind": "nextSentence", "model": 1, "a": "a", "b": "b" }),
@@ -91,6 +92,7 @@ fn what_is_no_request_is_an_error() {
         with("/request/model", json!(4294967296u64)),
         with("/request/text", json!(7)),
         json!({ "id": 1, "request": { "kind": "fillMask", "model": 1, "text": "a", "topK": -1 } }),
+        json!({ "id": 1, "request": { "kind": "fillMask", "model": 1, "text": "a", "positions": [-1] } }),
         json!({ "id": 1, "request": { "kind": "embed", "model": 1, "texts": "a" } }),
         json!({ "id": 1, "request": { "kind": "load", "source": { "from": "hub" } } }),
     ];
@@ -141,9 +143,10 @@ fn events_are_written_as_the_client_reads_them() {
                     phase: Phase::Cache,
                     loaded: 1,
                     total: Some(2),
+                    seconds_left: Some(3),
                 },
             },
-            json!({ "event": "progress", "id": 2, "progress": { "phase": "cache", "loaded": 1, "total": 2 } }),
+            json!({ "event": "progress", "id": 2, "progress": { "phase": "cache", "loaded": 1, "total": 2, "secondsLeft": 3 } }),
         ),
         (
             Event::Step {

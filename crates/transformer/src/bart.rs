@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::generation::{GenerationConfig, TokenIds};
 use crate::{
     Activation, Attending, AttentionInput, AttentionKind, AttentionMask, Capture, Embedding, Error,
-    HeadKind, HeadSpec, HeadsOff, KvCache, LayerNorm, Linear, MaskPattern, ModelFile,
+    FeedForward, HeadKind, HeadSpec, HeadsOff, KvCache, LayerNorm, Linear, MaskPattern, ModelFile,
     MultiHeadAttention, Result, TaskSpec, Tokenizer, Weights,
 };
 
@@ -209,12 +209,8 @@ impl Bart {
             lm_head,
             classification_head,
             generation_config,
-            tokenizer: Tokenizer::new(&file.tokenizer)?,
-            target_tokenizer: file
-                .target_tokenizer
-                .as_deref()
-                .map(Tokenizer::new)
-                .transpose()?,
+            tokenizer: file.tokenizer,
+            target_tokenizer: file.target_tokenizer,
             heads: head.into_iter().collect(),
             tasks: file.tasks,
             config,
@@ -438,26 +434,12 @@ impl Residual {
     }
 }
 
-/// Two linear layers with an activation between.
-struct FeedForward {
-    fc1: Linear,
-    fc2: Linear,
-    activation: Activation,
-}
-
-impl FeedForward {
-    fn new(weights: &Weights, inner: usize, config: &Config) -> Result<Self> {
-        Ok(Self {
-            fc1: weights.pp("fc1").linear(config.d_model, inner)?,
-            fc2: weights.pp("fc2").linear(inner, config.d_model)?,
-            activation: config.activation_function,
-        })
-    }
-
-    fn forward(&self, hidden_states: &Tensor) -> Result<Tensor> {
-        self.fc2
-            .forward(&self.fc1.activated(hidden_states, self.activation)?)
-    }
+fn feed_forward(weights: &Weights, inner: usize, config: &Config) -> Result<FeedForward> {
+    Ok(FeedForward::new(
+        weights.pp("fc1").linear(config.d_model, inner)?,
+        config.activation_function,
+        weights.pp("fc2").linear(inner, config.d_model)?,
+    ))
 }
 
 /// `count` layers, and no more of them in the file.
@@ -512,7 +494,7 @@ impl Encoder {
             Ok(EncoderLayer {
                 self_attn: attention(&weights.pp("self_attn"), heads, config)?,
                 self_attn_layer_norm: Residual::new(&weights.pp("self_attn_layer_norm"), config)?,
-                feed_forward: FeedForward::new(&weights, config.encoder_ffn_dim, config)?,
+                feed_forward: feed_forward(&weights, config.encoder_ffn_dim, config)?,
                 final_layer_norm: Residual::new(&weights.pp("final_layer_norm"), config)?,
             })
         };
@@ -578,7 +560,7 @@ impl Decoder {
                 self_attn_layer_norm: residual("self_attn_layer_norm")?,
                 encoder_attn: attention(&weights.pp("encoder_attn"), heads, config)?,
                 encoder_attn_layer_norm: residual("encoder_attn_layer_norm")?,
-                feed_forward: FeedForward::new(&weights, config.decoder_ffn_dim, config)?,
+                feed_forward: feed_forward(&weights, config.decoder_ffn_dim, config)?,
                 final_layer_norm: residual("final_layer_norm")?,
             })
         };

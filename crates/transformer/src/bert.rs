@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::{
     Activation, Attending, AttentionInput, AttentionKind, AttentionMask, Capture, Embedding,
-    Encoding, Error, HeadSpec, LayerHeadsOff, LayerNorm, Linear, MaskPattern, ModelFile,
+    Encoding, Error, FeedForward, HeadSpec, LayerHeadsOff, LayerNorm, MaskPattern, ModelFile,
     MultiHeadAttention, Result, Tokenizer, Weights,
 };
 use heads::Head;
@@ -209,7 +209,7 @@ impl Bert {
         }
         let heads = heads::load(file.heads, weights, &encoder, &embeddings.words, &config)?;
         Ok(Self {
-            tokenizer: Tokenizer::new(&file.tokenizer)?,
+            tokenizer: file.tokenizer,
             embeddings,
             layers: layers_found,
             heads,
@@ -333,9 +333,7 @@ impl Embeddings {
 struct Layer {
     attention: MultiHeadAttention,
     attention_norm: LayerNorm,
-    up: Linear,
-    act: Activation,
-    down: Linear,
+    feed_forward: FeedForward,
     output_norm: LayerNorm,
 }
 
@@ -346,9 +344,11 @@ impl Layer {
         Ok(Self {
             attention: weights.attention(names.attention, hidden, config.num_attention_heads)?,
             attention_norm: norm(names.attention_norm)?,
-            up: weights.pp(names.up).linear(hidden, inner)?,
-            act: config.hidden_act,
-            down: weights.pp(names.down).linear(inner, hidden)?,
+            feed_forward: FeedForward::new(
+                weights.pp(names.up).linear(hidden, inner)?,
+                config.hidden_act,
+                weights.pp(names.down).linear(inner, hidden)?,
+            ),
             output_norm: norm(names.output_norm)?,
         })
     }
@@ -368,8 +368,7 @@ impl Layer {
             capture,
         })?;
         let hidden_states = self.attention_norm.forward_sum(attended, hidden_states)?;
-        let inner = self.up.activated(&hidden_states, self.act)?;
         self.output_norm
-            .forward_sum(self.down.forward(&inner)?, &hidden_states)
+            .forward_sum(self.feed_forward.forward(&hidden_states)?, &hidden_states)
     }
 }

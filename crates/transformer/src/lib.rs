@@ -28,7 +28,7 @@ pub use capture::{AttentionKind, AttentionRecord, Capture};
 pub use error::{Error, ErrorKind, Result};
 pub use heads_off::{Attending, HeadsOff, LayerHeadsOff};
 pub use kv_cache::KvCache;
-pub use layers::{Activation, Embedding, LayerNorm, Linear};
+pub use layers::{Activation, Embedding, FeedForward, LayerNorm, Linear};
 pub use mask::{AttentionMask, MaskPattern};
 pub use matrix::{MatMul, Matrix};
 pub use model_file::{HeadKind, HeadSpec, ModelFile, ModelReader, TaskSpec};

@@ -8,7 +8,7 @@ use unmask_gguf::{Decoder, Header, Limits, StreamError};
 
 use crate::matrix::MatrixReader;
 use crate::requantize::Requantization;
-use crate::{Error, MatMul, Result, Weights};
+use crate::{Error, MatMul, Result, Tokenizer, Weights};
 
 /// A task head that the file says it carries.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -91,10 +91,10 @@ pub struct ModelFile {
     pub config: Value,
     /// The checkpoint's `generation_config.json`, or null.
     pub generation_config: Value,
-    /// `tokenizer.json`, verbatim.
-    pub tokenizer: String,
-    /// The output side's `tokenizer.json`, where it differs.
-    pub target_tokenizer: Option<String>,
+    /// What splits texts.
+    pub tokenizer: Tokenizer,
+    /// The output side's, where it differs.
+    pub target_tokenizer: Option<Tokenizer>,
     /// Task heads.
     pub heads: Vec<HeadSpec>,
     /// Generation tasks.
@@ -129,7 +129,7 @@ impl ModelFile {
         }
     }
 
-    fn new(header: &Header, weights: Weights) -> Result<Self> {
+    fn new(header: &Header, tokenizers: Tokenizers, weights: Weights) -> Result<Self> {
         let text = |key: &str| {
             let value = header.metadata.get(key).and_then(|value| value.as_str());
             value.map(str::to_owned)
@@ -151,8 +151,8 @@ impl ModelFile {
                 "generation_config.huggingface.json",
                 text("generation_config.huggingface.json"),
             )?,
-            tokenizer: required("tokenizer.huggingface.json")?,
-            target_tokenizer: text("tokenizer.target.huggingface.json"),
+            tokenizer: tokenizers.source,
+            target_tokenizer: tokenizers.target,
             heads: json(
                 "unmask.heads",
                 text("unmask.heads").or(Some("[]".to_owned())),
@@ -182,10 +182,38 @@ impl ModelFile {
     }
 }
 
+/// A file's tokenizers.
+struct Tokenizers {
+    source: Tokenizer,
+    target: Option<Tokenizer>,
+}
+
+impl Tokenizers {
+    const SOURCE: &str = "tokenizer.huggingface.json";
+    const TARGET: &str = "tokenizer.target.huggingface.json";
+
+    /// Takes them out of the header, if it has come.
+    fn take(decoder: &mut Decoder) -> Result<Option<Self>> {
+        if decoder.header().is_none() {
+            return Ok(None);
+        }
+        let source = decoder.take_text(Self::SOURCE).ok_or_else(|| {
+            Error::integrity(format!("The file does not say its `{}`.", Self::SOURCE))
+        })?;
+        let source = Tokenizer::new(&source)?;
+        let target = decoder.take_text(Self::TARGET);
+        let target = target.as_deref().map(Tokenizer::new).transpose()?;
+        Ok(Some(Self { source, target }))
+    }
+}
+
 /// Builds a [`ModelFile`] from bytes that arrive in chunks. What the kernels multiply with is packed as it arrives; of
 /// the rest, never more than one tensor waits for its end.
 pub struct ModelReader {
     decoder: Decoder,
+    /// Made as soon as the header is there: what their JSON takes while it is read, several times its length, is free again
+    /// for the weights.
+    tokenizers: Option<Tokenizers>,
     requantization: Option<Requantization>,
     matrices: MatrixReader,
     weights: Weights,
@@ -202,6 +230,7 @@ impl ModelReader {
     pub fn new(matmul: MatMul, requantization: Option<Requantization>) -> Self {
         Self {
             decoder: Decoder::new(Limits::default()),
+            tokenizers: None,
             requantization,
             matrices: MatrixReader::new(matmul, requantization),
             weights: Weights::default(),
@@ -221,7 +250,11 @@ impl ModelReader {
             .map_err(|error| match error {
                 StreamError::Consumer(error) => error,
                 other => Error::integrity(other.to_string()),
-            })
+            })?;
+        if self.tokenizers.is_none() {
+            self.tokenizers = Tokenizers::take(&mut self.decoder)?;
+        }
+        Ok(())
     }
 
     /// The file ends here.
@@ -230,7 +263,10 @@ impl ModelReader {
     /// `Integrity` where something is missing.
     pub fn finish(self) -> Result<ModelFile> {
         let header = self.decoder.finish()?;
-        let mut file = ModelFile::new(&header, self.weights)?;
+        let tokenizers = self
+            .tokenizers
+            .ok_or_else(|| Error::integrity("The file ended before its header did."))?;
+        let mut file = ModelFile::new(&header, tokenizers, self.weights)?;
         if let Some(requantization) = self.requantization {
             file.quantization = requantization.name().to_owned();
             file.bytes = requantization.file_bytes(&header);

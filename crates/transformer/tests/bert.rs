@@ -14,7 +14,7 @@ use unmask_transformer::tasks::answer::AnswerQuestion;
 use unmask_transformer::tasks::attention::bert_attention;
 use unmask_transformer::tasks::classify::{ZeroShot, classify};
 use unmask_transformer::tasks::embed::Embed;
-use unmask_transformer::tasks::fill_mask::fill_mask;
+use unmask_transformer::tasks::fill_mask::{fill_mask, fill_positions};
 use unmask_transformer::tasks::hidden_states::hidden_states;
 use unmask_transformer::tasks::label::label;
 use unmask_transformer::tasks::next_sentence::next_sentence;
@@ -210,6 +210,24 @@ fn masked_lm_logits_are_pytorchs() {
             );
         }
         assert_eq!(filled.masks[0].candidates.len(), 3);
+
+        // Any position can be asked about; at the mask it is the very same answer.
+        let all = MaskPattern::Bidirectional;
+        let at = fill_positions(&bert, SINGLE, &[2], Some(3), &all).unwrap();
+        assert_eq!(at, filled);
+        let words = fill_positions(&bert, SINGLE, &[3, 1], Some(1), &all).unwrap();
+        for (word, position) in words.masks.iter().zip([3, 1]) {
+            let probabilities =
+                candle_nn::ops::softmax_last_dim(&golden.get(position).unwrap()).unwrap();
+            let probabilities = probabilities.to_vec1::<f32>().unwrap();
+            let first = &word.candidates[0];
+            let most = probabilities.iter().copied().fold(0., f32::max);
+            assert_eq!(word.position, position);
+            assert!((first.probability - most).abs() < TOLERANCE);
+            assert!((probabilities[first.id as usize] - most).abs() < TOLERANCE);
+        }
+        let none = fill_positions(&bert, SINGLE, &[], None, &all).unwrap();
+        assert!(none.masks.is_empty());
     }
 }
 
@@ -706,6 +724,21 @@ fn requests_that_make_no_sense_say_what_to_do() {
             fill_mask(&bert, &far, None, &all).err(),
         ),
         ("empty text", Input, fill_mask(&bert, "", None, &all).err()),
+        (
+            "empty text",
+            Input,
+            fill_positions(&bert, "", &[0], None, &all).err(),
+        ),
+        (
+            "position beyond the text",
+            Input,
+            fill_positions(&bert, "The cat sat.", &[1, 99], None, &all).err(),
+        ),
+        (
+            "more positions than tokens",
+            Input,
+            fill_positions(&bert, "The cat sat.", &[1; 99], None, &all).err(),
+        ),
         (
             "blank text",
             Input,

@@ -9,7 +9,7 @@ use unmask_transformer::tasks::answer::AnswerQuestion;
 use unmask_transformer::tasks::attention::{BartAttending, bert_attention};
 use unmask_transformer::tasks::classify::{self, SequenceClassifier, ZeroShot};
 use unmask_transformer::tasks::embed::Embed;
-use unmask_transformer::tasks::fill_mask::fill_mask;
+use unmask_transformer::tasks::fill_mask::{fill_mask, fill_positions};
 use unmask_transformer::tasks::generate::generate;
 use unmask_transformer::tasks::hidden_states::hidden_states;
 use unmask_transformer::tasks::label::label;
@@ -45,30 +45,23 @@ async fn answer_bert(bert: &Bert, request: &Request, context: &Context) -> Resul
         Request::FillMask {
             text,
             top_k,
+            positions,
             mask,
             heads_off,
             ..
         } => {
             let masks = convert::mask_patterns(mask.as_ref(), heads_off.as_ref())?;
-            convert::masks(fill_mask(bert, text, *top_k, masks.of_encoder())?).into()
+            let attending = masks.of_encoder();
+            convert::masks(match positions {
+                None => fill_mask(bert, text, *top_k, attending)?,
+                Some(positions) => fill_positions(bert, text, positions, *top_k, attending)?,
+            })
+            .into()
         }
         Request::NextSentence { a, b, .. } => {
             convert::next_sentence(next_sentence(bert, a, b)?).into()
         }
-        Request::Classify {
-            text,
-            pair,
-            head,
-            labels,
-            hypothesis,
-            ..
-        } => {
-            let (pair, head) = (pair.as_deref(), head.as_deref());
-            let own = labels
-                .as_deref()
-                .map(|labels| (labels, hypothesis.as_deref()));
-            classify(bert, text, pair, head, own, context).await?
-        }
+        Request::Classify { .. } => classify(bert, request, context).await?,
         Request::Label { text, head, .. } => {
             convert::spans(label(bert, text, head.as_deref())?).into()
         }
@@ -126,20 +119,7 @@ async fn answer_bart(bart: &Bart, request: &Request, context: &Context) -> Resul
             let most = bart.config.max_position_embeddings;
             convert::tokens(bart.tokenizer.encode(text, pair.as_deref(), most)?).into()
         }
-        Request::Classify {
-            text,
-            pair,
-            head,
-            labels,
-            hypothesis,
-            ..
-        } => {
-            let (pair, head) = (pair.as_deref(), head.as_deref());
-            let own = labels
-                .as_deref()
-                .map(|labels| (labels, hypothesis.as_deref()));
-            classify(bart, text, pair, head, own, context).await?
-        }
+        Request::Classify { .. } => classify(bart, request, context).await?,
         Request::Generate {
             text,
             options,
@@ -210,16 +190,25 @@ async fn answer_bart(bart: &Bart, request: &Request, context: &Context) -> Resul
 /// Labels by a head, or the reader's own with the hypothesis they stand in.
 async fn classify<M: SequenceClassifier>(
     model: &M,
-    text: &str,
-    pair: Option<&str>,
-    head: Option<&str>,
-    own: Option<(&[String], Option<&str>)>,
+    request: &Request,
     context: &Context,
 ) -> Result<Answer, Failure> {
-    let classified = match (own, pair) {
+    let Request::Classify {
+        text,
+        pair,
+        head,
+        labels,
+        hypothesis,
+        ..
+    } = request
+    else {
+        return Err(not_for_a_model());
+    };
+    let (pair, head) = (pair.as_deref(), head.as_deref());
+    let classified = match (labels, pair) {
         (None, _) => classify::classify(model, text, pair, head)?,
-        (Some((labels, hypothesis)), None) => {
-            let work = ZeroShot::new(model, text, labels, head, hypothesis)?;
+        (Some(labels), None) => {
+            let work = ZeroShot::new(model, text, labels, head, hypothesis.as_deref())?;
             finish(work, context).await?
         }
         (Some(_), Some(_)) => {

@@ -1,15 +1,17 @@
 //! A label for a whole text, or for a pair of texts.
 
-use unmask_protocol::HeadInfo;
+use unmask_protocol::{HeadInfo, LabelScore};
 
 use super::field::{asked, field};
 use super::occlusion::occlusion;
 use crate::dom::{El, el};
 use crate::latest::Latest;
 use crate::page::Page;
-use crate::var::Var;
+use crate::state::fields::{HYPOTHESIS, LABELLED, PREMISE, SENTIMENT, TOPIC};
+use crate::state::table::Table;
 use crate::views::error_note::trouble;
 use crate::views::probability::probability_row;
+use crate::views::take_along::take_table;
 
 /// Labels that are shown.
 const SHOWN: usize = 5;
@@ -20,33 +22,27 @@ pub fn is_entailment(head: &HeadInfo) -> bool {
     head.labels.iter().any(says_so)
 }
 
+/// Labels as data.
+pub fn labels_table(latest: Latest<Vec<LabelScore>>) -> Option<Table> {
+    let mut table = Table::new(&["label", "probability"]);
+    latest.answer.with(|labels| {
+        for score in labels.iter().flatten() {
+            table.text(&score.label).share(score.probability);
+        }
+    });
+    Some(table)
+}
+
 /// A sequence classification head. One with a label for entailment reads a premise and a hypothesis.
 pub fn panel(page: Page, head: &HeadInfo) -> El {
     let is_pair = is_entailment(head);
-    let (title, label, opening) = match head.name.as_str() {
-        _ if is_pair => (
-            "Entailment",
-            "Premise",
-            "A man is playing a guitar on the stage.",
-        ),
-        "topic" => (
-            "Topic",
-            "Text",
-            "The planets move around the sun because of gravity.",
-        ),
-        "sentiment" => (
-            "Sentiment",
-            "Text",
-            "The film is warm, funny and beautifully acted.",
-        ),
-        other => (
-            other,
-            "Text",
-            "The film is warm, funny and beautifully acted.",
-        ),
+    let (title, label, text) = match head.name.as_str() {
+        _ if is_pair => ("Entailment", "Premise", PREMISE),
+        "topic" => ("Topic", "Text", TOPIC),
+        "sentiment" => ("Sentiment", "Text", SENTIMENT),
+        other => (other, "Text", LABELLED),
     };
-    let text = Var::new(opening.to_owned());
-    let pair = Var::new("Somebody is making music.".to_owned());
+    let (text, pair) = (page.fields[text], page.fields[HYPOTHESIS]);
     let name = head.name.clone();
     let latest = Latest::new(move || {
         let (model, text, head) = (page.bert.model()?, asked(text)?, name.clone());
@@ -81,6 +77,7 @@ pub fn panel(page: Page, head: &HeadInfo) -> El {
             .class("candidates")
             .attr("aria-live", "polite")
             .live(labels),
+        take_table("the labels", "labels", move || labels_table(latest)),
     ]);
     match is_pair {
         true => panel,

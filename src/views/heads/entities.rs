@@ -6,16 +6,16 @@ use super::field::{asked, field};
 use crate::dom::{El, el};
 use crate::latest::Latest;
 use crate::page::Page;
+use crate::state::fields::NAMES;
 use crate::state::format::percent;
 use crate::state::marked::runs;
-use crate::var::Var;
+use crate::state::table::Table;
 use crate::views::error_note::trouble;
+use crate::views::take_along::take_table;
 
 /// A token classification head.
 pub fn panel(page: Page, head: &HeadInfo) -> El {
-    let text = Var::new(
-        "Ada Lovelace met Charles Babbage in London and wrote about his engine.".to_owned(),
-    );
+    let text = page.fields[NAMES];
     let name = head.name.clone();
     let latest = Latest::new(move || {
         let (model, text, head) = (page.bert.model()?, asked(text)?, name.clone());
@@ -59,5 +59,20 @@ pub fn panel(page: Page, head: &HeadInfo) -> El {
                 .class("marked")
                 .attr("aria-live", "polite")
                 .live(marked),
+            take_table("the names", "names", move || {
+                latest.answer.with(|answer| {
+                    let (_, spans) = answer.as_ref()?;
+                    let mut table = Table::new(&["start", "end", "text", "label", "probability"]);
+                    for span in spans {
+                        table
+                            .count(span.start)
+                            .count(span.end)
+                            .text(&span.text)
+                            .text(&span.label)
+                            .share(span.probability);
+                    }
+                    Some(table)
+                })
+            }),
         ])
 }

@@ -4,19 +4,20 @@ use super::field::{asked, field};
 use crate::dom::{El, el, p};
 use crate::latest::Latest;
 use crate::page::Page;
+use crate::state::fields::{FIRST, SECOND};
 use crate::state::format::{decimal, percent};
-use crate::var::Var;
+use crate::var::effect;
 use crate::views::error_note::trouble;
 use crate::views::probability::bar;
 
 /// The next sentence head.
 pub fn panel(page: Page) -> El {
-    let first = Var::new("The company was founded by two brothers in 1920.".to_owned());
-    let second = Var::new("The company was sold in 1965.".to_owned());
+    let (first, second) = (page.fields[FIRST], page.fields[SECOND]);
     let latest = Latest::new(move || {
         let (model, a, b) = (page.bert.model()?, asked(first)?, asked(second)?);
         Some(async move |signal| model.next_sentence(&a, &b, signal).await)
     });
+    effect(move || page.told.follows.put(latest.settled(|&share| Some(share))));
     let verdict = move |place: &El| {
         let Some(probability) = latest.answer.get() else {
             return;

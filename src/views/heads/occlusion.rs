@@ -6,15 +6,20 @@ use crate::latest::Latest;
 use crate::page::Page;
 use crate::state::format::{decimal, percent};
 use crate::state::occlusion::{Hidden, MOST, Occlusion, occluded, points};
+use crate::state::table::Table;
 use crate::var::Var;
 use crate::views::choice::toggle;
+use crate::views::disclosure::disclosure;
 use crate::views::error_note::trouble;
+use crate::views::take_along::take_table;
 
 /// The switch, the words with their bars, and the same as a table, for the head `head` on `text`.
 pub fn occlusion(page: Page, text: Var<String>, head: String) -> El {
-    let on = Var::new(false);
+    let [name, turned, shown] = [head.clone(), head.clone(), head.clone()];
+    let on = move || page.occluded.with(|heads| heads.contains(&name));
+    let asks = on.clone();
     let latest = Latest::new(move || {
-        if !on.get() {
+        if !asks() {
             return None;
         }
         let (model, text, head) = (page.bert.model()?, asked(text)?, head.clone());
@@ -45,29 +50,48 @@ pub fn occlusion(page: Page, text: Var<String>, head: String) -> El {
             })
         })
     });
+    let turn = move |wanted: bool| {
+        page.occluded.update(|heads| {
+            heads.retain(|one| *one != turned);
+            if wanted {
+                heads.push(turned.clone());
+            }
+        });
+    };
     el("div")
         .class("occlusion")
         .live_attr("aria-busy", move || {
             Some(latest.asking.waiting.get().to_string())
         })
         .children([
-            toggle(
-                "hide each word in turn: which does this rest on?",
-                move || on.get(),
-                move |wanted| on.put(wanted),
-            ),
+            toggle("hide each word in turn: which does this rest on?", on, turn),
             trouble(latest.asking),
             el("div").live(move |place| {
                 latest.answer.with(|answer| {
                     if let Some(occlusion) = answer {
-                        show(place, occlusion);
+                        show(page, &shown, place, occlusion);
                     }
                 });
+            }),
+            take_table("the changes", "hidden-words", move || {
+                latest.answer.with(|answer| {
+                    let occlusion = answer.as_ref()?;
+                    let mut table =
+                        Table::new(&["hidden_word", "label", "probability", "of_whole"]);
+                    for word in &occlusion.words {
+                        table
+                            .text(&word.word)
+                            .text(&occlusion.label)
+                            .share(word.probability)
+                            .share(occlusion.whole);
+                    }
+                    Some(table)
+                })
             }),
         ])
 }
 
-fn show(place: &El, occlusion: &Occlusion) {
+fn show(page: Page, name: &str, place: &El, occlusion: &Occlusion) {
     let summary = match occlusion.mainstay() {
         Some(word) => format!(
             "On the whole text, “{}” has {}. It loses most without “{}”: {} points.",
@@ -100,7 +124,7 @@ fn show(place: &El, occlusion: &Occlusion) {
         );
     }
     place.append(list);
-    place.append(table(occlusion));
+    place.append(table(page, name, occlusion));
     if occlusion.words.len() == MOST {
         place.append(p(
             "note",
@@ -110,7 +134,7 @@ fn show(place: &El, occlusion: &Occlusion) {
 }
 
 /// The same in numbers.
-fn table(occlusion: &Occlusion) -> El {
+fn table(page: Page, name: &str, occlusion: &Occlusion) -> El {
     let head = el("tr");
     for title in ["Hidden word", &occlusion.label, "Change in points"] {
         head.append(el("th").attr("scope", "col").text(title));
@@ -129,10 +153,10 @@ fn table(occlusion: &Occlusion) -> El {
                 ]),
         );
     }
-    el("details").children([
-        el("summary").text("Word by word, as a table"),
+    let summary = el("summary").text("Word by word, as a table");
+    disclosure(page, &format!("table-{name}"), summary).child(
         el("table")
             .class("shifts")
             .children([el("thead").child(head), body]),
-    ])
+    )
 }

@@ -1,12 +1,14 @@
 //! The reader's own labels, judged by the head that knows entailment.
 
+use super::classification::labels_table;
 use super::field::{asked, field};
 use crate::dom::{El, el, p};
 use crate::latest::Latest;
 use crate::page::Page;
-use crate::var::Var;
+use crate::state::fields::{JUDGED, LABELS};
 use crate::views::error_note::trouble;
 use crate::views::probability::probability_row;
+use crate::views::take_along::take_table;
 
 /// What the text has to entail for a label to fit.
 const HYPOTHESIS: &str = "This is about {}.";
@@ -15,8 +17,7 @@ const MOST: usize = 20;
 
 /// A text and labels, for the entailment head `head`.
 pub fn panel(page: Page, head: &str) -> El {
-    let text = Var::new("The team scored twice in the second half and won the cup.".to_owned());
-    let labels = Var::new("sport, cooking, politics".to_owned());
+    let (text, labels) = (page.fields[JUDGED], page.fields[LABELS]);
     let name = head.to_owned();
     let latest = Latest::new(move || {
         let (model, text, head) = (page.bert.model()?, asked(text)?, name.clone());
@@ -50,6 +51,7 @@ pub fn panel(page: Page, head: &str) -> El {
                         }
                     });
                 }),
+            take_table("the labels", "own-labels", move || labels_table(latest)),
         ])
 }
 

@@ -118,6 +118,14 @@ pub const EXAMPLES: &[Example] = &[
         },
     },
     Example {
+        name: "restore",
+        model: "bart",
+        question: Question::Generate {
+            task: "denoise",
+            text: "I want to [MASK] to the beach with you.",
+        },
+    },
+    Example {
         name: "summarize",
         model: "bart",
         question: Question::Generate {

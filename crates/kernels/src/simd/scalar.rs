@@ -14,11 +14,13 @@ fn each<A: Copy, B: Copy, C>(a: [A; LANES], b: [B; LANES], f: impl Fn(A, B) -> C
 
 impl Simd for Scalar {
     const ONE_DOT: bool = false;
+    const WORDS: bool = false;
 
     type F32 = [f32; LANES];
     type I32 = [i32; LANES];
     type Mask = [bool; LANES];
     type Bytes = [i8; 4 * LANES];
+    type Quad = [i8; 4];
 
     #[inline(always)]
     fn splat(self, value: f32) -> Self::F32 {
@@ -98,8 +100,8 @@ impl Simd for Scalar {
         std::array::from_fn(|i| vectors[i / LANES][i % LANES].to_bits() as i8)
     }
     #[inline(always)]
-    fn zero_i32(self) -> Self::I32 {
-        [0; LANES]
+    fn splat_i32(self, value: i32) -> Self::I32 {
+        [value; LANES]
     }
     #[inline(always)]
     fn load_bytes(self, bytes: &[i8; 4 * LANES]) -> Self::Bytes {
@@ -110,7 +112,7 @@ impl Simd for Scalar {
         (bytes.map(|b| (b & 15) as i8), bytes.map(|b| (b >> 4) as i8))
     }
     #[inline(always)]
-    fn splat_bytes(self, quad: [i8; 4]) -> Self::Bytes {
+    fn splat_quad(self, quad: &[i8; 4]) -> Self::Bytes {
         std::array::from_fn(|i| quad[i % 4])
     }
     #[inline(always)]

@@ -1,20 +1,24 @@
 //! WebAssembly: two 128-bit registers to a vector, with or without the relaxed instructions.
 
-use super::{LANES, ROUND, Simd, Steps};
+use super::{LANES, Quad, ROUND, Simd, Steps, WordPairs};
 use std::arch::wasm32::*;
 #[cfg(feature = "relaxed-simd")]
 use std::hint::black_box;
 use std::marker::PhantomData;
 
-/// The two or three instructions in which relaxed SIMD differs from simd128.
+/// The few instructions in which the builds and machines differ.
 pub(crate) trait Level: Copy {
     /// As [`Simd::ONE_DOT`].
     const ONE_DOT: bool;
 
     /// Sixteen bytes in the form in which this level multiplies them.
     type Bytes: Copy;
+    /// As [`Simd::Quad`].
+    type Quad: Quad;
     /// Bytes from a register.
     fn bytes(register: v128) -> Self::Bytes;
+    /// As [`Simd::splat_quad`], for four lanes.
+    fn splat_quad(quad: &Self::Quad) -> Self::Bytes;
     /// As [`Simd::dot_add`], for four lanes.
     fn dot_add(sums: v128, signed: Self::Bytes, steps: Self::Bytes) -> v128;
     /// As [`Simd::steps`].
@@ -23,36 +27,69 @@ pub(crate) trait Level: Copy {
     fn mul_add(a: v128, b: v128, c: v128) -> v128;
 }
 
-/// Instructions that every browser with WebAssembly SIMD has.
-#[cfg(any(test, not(feature = "relaxed-simd")))]
-#[derive(Clone, Copy)]
-pub(crate) struct Strict;
+/// A level that has no dot product of bytes, and multiplies them as 16-bit integers.
+pub(crate) trait Wide: Copy {
+    /// As [`Level::mul_add`].
+    fn mul_add(a: v128, b: v128, c: v128) -> v128;
+}
 
-#[cfg(any(test, not(feature = "relaxed-simd")))]
-impl Level for Strict {
+impl<W: Wide> Level for W {
     const ONE_DOT: bool = false;
 
     // Bytes 0 and 2 of each lane, and bytes 1 and 3, widened to 16 bits: their products pair up within the lane, so
     // one register of sums is enough and nothing needs shuffling at the end.
     type Bytes = (v128, v128);
+    // Widening a byte for every panel would cost more than to keep a word, which is far more exact besides.
+    type Quad = WordPairs;
 
     #[inline(always)]
     fn bytes(register: v128) -> Self::Bytes {
         (i16x8_shr(i16x8_shl(register, 8), 8), i16x8_shr(register, 8))
     }
     #[inline(always)]
+    fn splat_quad([even, odd]: &WordPairs) -> Self::Bytes {
+        (i32x4_splat(*even), i32x4_splat(*odd))
+    }
+    #[inline(always)]
     fn dot_add(sums: v128, signed: Self::Bytes, steps: Self::Bytes) -> v128 {
         let even = i32x4_dot_i16x8(signed.0, steps.0);
         let odd = i32x4_dot_i16x8(signed.1, steps.1);
-        i32x4_add(i32x4_add(sums, even), odd)
+        i32x4_add(sums, i32x4_add(even, odd))
     }
     #[inline(always)]
     fn steps() -> Steps {
-        Steps::SIGNED
+        Steps::WORDS
     }
     #[inline(always)]
     fn mul_add(a: v128, b: v128, c: v128) -> v128 {
+        W::mul_add(a, b, c)
+    }
+}
+
+/// Instructions that every browser with WebAssembly SIMD has.
+#[cfg(any(test, not(feature = "relaxed-simd")))]
+#[derive(Clone, Copy)]
+pub(crate) struct Strict;
+
+#[cfg(any(test, not(feature = "relaxed-simd")))]
+impl Wide for Strict {
+    #[inline(always)]
+    fn mul_add(a: v128, b: v128, c: v128) -> v128 {
         f32x4_add(f32x4_mul(a, b), c)
+    }
+}
+
+/// The relaxed instructions on a machine whose dot product of bytes has no use for the eighth bit: it takes three
+/// instructions there, hardly less than with 16 bits, and the half of the steps would be lost.
+#[cfg(feature = "relaxed-simd")]
+#[derive(Clone, Copy)]
+pub(crate) struct RelaxedWide;
+
+#[cfg(feature = "relaxed-simd")]
+impl Wide for RelaxedWide {
+    #[inline(always)]
+    fn mul_add(a: v128, b: v128, c: v128) -> v128 {
+        f32x4_relaxed_madd(a, b, c)
     }
 }
 
@@ -63,21 +100,10 @@ impl Level for Strict {
 pub(crate) struct Relaxed;
 
 #[cfg(feature = "relaxed-simd")]
-impl Level for Relaxed {
-    const ONE_DOT: bool = true;
-
-    type Bytes = v128;
-
+impl Relaxed {
+    /// The steps of eight bits that this machine's dot product takes, if it takes any.
     #[inline(always)]
-    fn bytes(register: v128) -> Self::Bytes {
-        register
-    }
-    #[inline(always)]
-    fn dot_add(sums: v128, signed: Self::Bytes, steps: Self::Bytes) -> v128 {
-        i32x4_relaxed_dot_i8x16_i7x16_add(signed, steps, sums)
-    }
-    #[inline(always)]
-    fn steps() -> Steps {
+    pub(crate) fn eight_bits() -> Option<Steps> {
         // Four products of the extremes, which no sum of 16 bits holds if the top bit counts 128.
         let of = |signed| {
             let (signed, steps) = (i8x16_splat(black_box(signed)), u8x16_splat(black_box(255)));
@@ -85,10 +111,36 @@ impl Level for Relaxed {
             i32x4_extract_lane::<0>(sums)
         };
         match (of(127), of(-128)) {
-            (129_540, -130_560) => Steps::UNSIGNED,
-            (-508, 512) => Steps::SIGNED,
-            _ => Steps::SEVEN_BITS,
+            (129_540, -130_560) => Some(Steps::UNSIGNED),
+            (-508, 512) => Some(Steps::SIGNED),
+            _ => None,
         }
+    }
+}
+
+#[cfg(feature = "relaxed-simd")]
+impl Level for Relaxed {
+    const ONE_DOT: bool = true;
+
+    type Bytes = v128;
+    type Quad = [i8; 4];
+
+    #[inline(always)]
+    fn bytes(register: v128) -> Self::Bytes {
+        register
+    }
+    #[inline(always)]
+    fn splat_quad(quad: &[i8; 4]) -> Self::Bytes {
+        i32x4_splat(i32::from_le_bytes(quad.map(|byte| byte as u8)))
+    }
+    #[inline(always)]
+    fn dot_add(sums: v128, signed: Self::Bytes, steps: Self::Bytes) -> v128 {
+        i32x4_relaxed_dot_i8x16_i7x16_add(signed, steps, sums)
+    }
+    #[inline(always)]
+    fn steps() -> Steps {
+        // Where there are none, `dispatch` does not choose this level.
+        Self::eight_bits().unwrap_or(Steps::SIGNED)
     }
     #[inline(always)]
     fn mul_add(a: v128, b: v128, c: v128) -> v128 {
@@ -133,13 +185,23 @@ fn store16<T, const N: usize>(register: v128, values: &mut [T; N], index: usize)
     unsafe { v128_store(values.as_mut_ptr().cast::<v128>().add(index), register) }
 }
 
+/// The low and the high nibbles of sixteen bytes.
+#[inline(always)]
+fn nibbles<L: Level>(register: v128) -> (L::Bytes, L::Bytes) {
+    let low = |register| L::bytes(v128_and(register, u8x16_splat(15)));
+    // A shift of bytes is two instructions on x86: this is the same, with the mask already at hand.
+    (low(register), low(u16x8_shr(register, 4)))
+}
+
 impl<L: Level> Simd for Wasm<L> {
     const ONE_DOT: bool = L::ONE_DOT;
+    const WORDS: bool = !L::ONE_DOT;
 
     type F32 = Pair;
     type I32 = Pair;
     type Mask = Pair;
     type Bytes = (L::Bytes, L::Bytes);
+    type Quad = L::Quad;
 
     #[inline(always)]
     fn splat(self, value: f32) -> Pair {
@@ -260,8 +322,9 @@ impl<L: Level> Simd for Wasm<L> {
         bytes
     }
     #[inline(always)]
-    fn zero_i32(self) -> Pair {
-        (i32x4_splat(0), i32x4_splat(0))
+    fn splat_i32(self, value: i32) -> Pair {
+        let register = i32x4_splat(value);
+        (register, register)
     }
     #[inline(always)]
     fn load_bytes(self, bytes: &[i8; 4 * LANES]) -> Self::Bytes {
@@ -269,16 +332,15 @@ impl<L: Level> Simd for Wasm<L> {
     }
     #[inline(always)]
     fn load_nibbles(self, bytes: &[u8; 4 * LANES]) -> (Self::Bytes, Self::Bytes) {
-        let (a, b) = (load16(bytes, 0), load16(bytes, 1));
-        let low = |register| L::bytes(v128_and(register, u8x16_splat(15)));
-        // A shift of bytes is two instructions on x86: this is the same, with the mask already at hand.
-        let high = |register| low(u16x8_shr(register, 4));
-        ((low(a), low(b)), (high(a), high(b)))
+        let (a, b) = (
+            nibbles::<L>(load16(bytes, 0)),
+            nibbles::<L>(load16(bytes, 1)),
+        );
+        ((a.0, b.0), (a.1, b.1))
     }
     #[inline(always)]
-    fn splat_bytes(self, quad: [i8; 4]) -> Self::Bytes {
-        let word = i32::from_le_bytes(quad.map(|byte| byte as u8));
-        let bytes = L::bytes(i32x4_splat(word));
+    fn splat_quad(self, quad: &L::Quad) -> Self::Bytes {
+        let bytes = L::splat_quad(quad);
         (bytes, bytes)
     }
     #[inline(always)]

@@ -85,11 +85,13 @@ impl<D> Avx<D> {
 
 impl<D: Dot> Simd for Avx<D> {
     const ONE_DOT: bool = D::ONE_DOT;
+    const WORDS: bool = false;
 
     type F32 = __m256;
     type I32 = __m256i;
     type Mask = __m256;
     type Bytes = __m256i;
+    type Quad = [i8; 4];
 
     #[inline(always)]
     fn splat(self, value: f32) -> __m256 {
@@ -206,9 +208,9 @@ impl<D: Dot> Simd for Avx<D> {
         bytes
     }
     #[inline(always)]
-    fn zero_i32(self) -> __m256i {
+    fn splat_i32(self, value: i32) -> __m256i {
         // SAFETY: AVX was detected.
-        unsafe { _mm256_setzero_si256() }
+        unsafe { _mm256_set1_epi32(value) }
     }
     #[inline(always)]
     fn load_bytes(self, bytes: &[i8; 4 * LANES]) -> __m256i {
@@ -228,7 +230,7 @@ impl<D: Dot> Simd for Avx<D> {
         }
     }
     #[inline(always)]
-    fn splat_bytes(self, quad: [i8; 4]) -> __m256i {
+    fn splat_quad(self, quad: &[i8; 4]) -> __m256i {
         // SAFETY: AVX2 was detected.
         unsafe { _mm256_set1_epi32(i32::from_le_bytes(quad.map(|byte| byte as u8))) }
     }
