@@ -45,8 +45,10 @@ class Library {
     await this.stage("done");
   }
 
+  /** What the reader has brought: ids and words. */
   models() {
-    return this.kept.locator("li[data-stored]").evaluateAll((items) => items.map((item) => [item.dataset.stored, item.innerText]));
+    const brought = this.kept.locator("li[data-stored]:not([data-origin=catalogue])");
+    return brought.evaluateAll((items) => items.map((item) => [item.dataset.stored, item.innerText]));
   }
 }
 
@@ -193,7 +195,8 @@ libraryTest("an import is paused, found as a part, gone on with, and cancelled w
   const kept = await page.evaluate(async () => {
     const { Unmask } = await import(document.getElementById("client").href);
     const { models, partial } = await Unmask.stored();
-    return { models: models.map(({ quantization }) => quantization), partial };
+    const brought = ({ source }) => source.startsWith("hub:");
+    return { models: models.filter(brought).map(({ quantization }) => quantization), partial: partial.filter(brought) };
   });
   assert.deepEqual(kept, { models: ["Q8_0"], partial: [] });
 });

@@ -112,6 +112,7 @@ fn one(desk: Desk, asked: Var<Option<String>>, model: &Kept) -> El {
     controls.append(delete(desk, asked, &model.id, "Delete", model.bytes));
     el("li")
         .attr("data-stored", &model.id)
+        .attr("data-origin", &model.origin)
         .live_attr("data-used", move || seen().then(String::new))
         .children([
             el("p")
