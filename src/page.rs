@@ -387,7 +387,12 @@ impl Page {
 
     /// Finds out what is kept on this machine. Where that cannot be told, nothing is.
     pub async fn renew_shelf(self) {
-        let shelf = library::kept().await.unwrap_or_default();
+        let mut shelf = library::kept().await.unwrap_or_default();
+        // The page's own models are on their way by themselves.
+        self.catalogue.peek(|catalogue| {
+            let own = |source: &str| catalogue.models.iter().any(|model| model.name == source);
+            shelf.partial.retain(|partial| !own(&partial.source));
+        });
         self.shelf.put(shelf);
     }
 
