@@ -79,14 +79,14 @@ readerTest("a link brings back what the labs hold: texts, noise, hidden words, w
     second: [heads.getByRole("textbox", { name: "Second", exact: true }), "It was sold again."],
     sentiment: [heads.getByRole("article", { name: "sentiment" }).getByLabel("Text"), "A film & nothing more."],
     topic: [heads.getByRole("article", { name: "topic" }).getByLabel("Text"), "The bank raised its rates."],
-    hypothesis: [heads.getByLabel("Hypothesis"), "Nobody is there."],
-    labels: [heads.getByLabel(/^Labels/), "music, weather"],
+    hypothesis: [heads.getByRole("textbox", { name: "Hypothesis" }), "Nobody is there."],
+    labels: [heads.getByRole("textbox", { name: /^Labels/ }), "music, weather"],
     names: [heads.getByRole("article", { name: "ner" }).getByLabel("Text"), "Grace Hopper went to Arlington."],
-    question: [heads.getByLabel("Question"), "Who looked for her keys?"],
+    question: [heads.getByRole("textbox", { name: "Question" }), "Who looked for her keys?"],
     instead: [page.locator("[data-proof=bert]").getByLabel(/Instead of/), "cat"],
     "instead-written": [page.locator("[data-proof=decoder]").getByLabel(/Instead of/), "dog"],
     schooled: [page.getByRole("region", { name: /^How BERT was made/ }).getByLabel("Text"), "The dog slept in the garden."],
-    here: [page.getByLabel("First sentence"), "A bat flew out of the cave."],
+    here: [page.getByRole("textbox", { name: "First sentence" }), "A bat flew out of the cave."],
   };
   for (const [field, text] of Object.values(fields)) await field.fill(text);
   await reader.choose(noise, "token masking");
