@@ -164,7 +164,7 @@ pub struct Known {
 }
 
 /// The shelf: for each task one or two, small ones first.
-pub const KNOWN: [Known; 11] = [
+pub const KNOWN: [Known; 9] = [
     known(
         "fill gaps",
         "distilbert/distilbert-base-uncased",
@@ -204,18 +204,6 @@ pub const KNOWN: [Known; 11] = [
         "apache-2.0",
     ),
     known("summaries", "facebook/bart-large-cnn", 1625, "mit"),
-    known(
-        "labels of your own",
-        "valhalla/distilbart-mnli-12-3",
-        1023,
-        "mit",
-    ),
-    known(
-        "labels of your own",
-        "facebook/bart-large-mnli",
-        1629,
-        "mit",
-    ),
 ];
 
 const fn known(

@@ -130,7 +130,7 @@ pub fn quantizations(page: Page) -> El {
                 .attr("role", "status")
                 .shown(move || compared.asking.waiting.get()),
             trouble(compared.asking),
-            el("div").class("table-scroller").live(move |place| {
+            el("div").class("compared").live(move |place| {
                 compared.answer.with(|comparison| {
                     if let Some(comparison) = comparison {
                         table(place, comparison);
@@ -267,30 +267,32 @@ fn table(place: &El, comparison: &Comparison) {
             .attr("data-quantization", run.quantization)
             .attr("data-divergence", &decimal(distance.mean as f32))
             .attr("data-attention", &decimal(attention.largest));
-        let same = index == 0;
-        let cell = |words: &str| el("td").text(if same { "the reference" } else { words });
         row.append(el("th").attr("scope", "row").text(run.quantization));
-        row.append(el("td").text(&bytes(run.bytes)));
-        row.append(el("td").text(&format!("{} ms", small(run.milliseconds, 1))));
-        row.append(cell(&format!("{} nats", small(distance.mean, 5))));
-        row.append(el("td").text(&match (same, distance.first_changed) {
-            (true, _) => String::new(),
-            (_, 0) => "the same".into(),
-            (_, changed) => format!("{changed} of {positions} another"),
-        }));
-        row.append(el("td").text(&match (same, distance.left_the_top) {
-            (true, _) => String::new(),
-            (_, 0) => "the same".into(),
-            (_, left) => format!("{left} of {} gone", positions * TOP),
-        }));
-        row.append(el("td").text(&match same {
-            true => String::new(),
-            false => format!(
-                "{}, {}",
-                small(f64::from(attention.largest), 4),
-                small(f64::from(attention.mean), 5)
-            ),
-        }));
+        let changed = |count: usize, of: usize, what: &str| match count {
+            0 => "the same".to_owned(),
+            count => format!("{count} of {of} {what}"),
+        };
+        let mut cells = vec![
+            bytes(run.bytes),
+            format!("{} ms", small(run.milliseconds, 1)),
+        ];
+        match index {
+            0 => cells.push("the reference".into()),
+            _ => cells.extend([
+                format!("{} nats", small(distance.mean, 5)),
+                changed(distance.first_changed, positions, "another"),
+                changed(distance.left_the_top, positions * TOP, "gone"),
+                format!(
+                    "{}, {}",
+                    small(f64::from(attention.largest), 4),
+                    small(f64::from(attention.mean), 5)
+                ),
+            ]),
+        }
+        // On a phone the columns' names stand in the cells.
+        for (name, words) in columns[1..].iter().zip(&cells) {
+            row.append(el("td").attr("data-name", name).text(words));
+        }
         body.append(row);
     }
     place.append(

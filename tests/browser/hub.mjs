@@ -15,7 +15,7 @@ const LARGE = /\.(safetensors|bin|gguf)$/;
 /**
  * Starts a hub and, on another port, the host of its large files, both on 127.0.0.1.
  *
- * - `add(name, files, { gated, revision })` adds a repository. `files` maps names to buffers, or to
+ * - `add(name, files, { gated, revisions, namesOnly })` adds a repository; with `namesOnly` the hub tells no lengths. `files` maps names to buffers, or to
  *   `{ bytes, sha256?, read(begin, end) }` for what would be too large to hold; a folder's address reads it from the disk.
  * - Everything is also at `${storage}/folder/NAME/FILE`, as on any static host.
  * - `fault`, a function of `{ path, file, from, to, number }`, may answer for each request: `{ cut: PLACE }` ends the
@@ -75,9 +75,8 @@ export async function startHub() {
       if (fault?.status) return refuse(response, fault.status, fault.headers);
       const siblings = [...repository.files].map(([rfilename, file]) => ({
         rfilename,
-        size: file.bytes,
-        blobId: "0",
-        ...(LARGE.test(rfilename) && { lfs: { sha256: file.sha256, size: file.bytes, pointerSize: 134 } }),
+        ...(!repository.namesOnly && { size: file.bytes, blobId: "0" }),
+        ...(!repository.namesOnly && LARGE.test(rfilename) && { lfs: { sha256: file.sha256, size: file.bytes, pointerSize: 134 } }),
       }));
       response.writeHead(200, { "Access-Control-Allow-Origin": "*", "Content-Type": "application/json; charset=utf-8" });
       return response.end(JSON.stringify({ id: name, sha: repository.sha, gated: repository.gated, private: false, siblings }));
@@ -99,10 +98,10 @@ export async function startHub() {
   return Object.assign(state, {
     hub,
     storage,
-    add(name, files, { gated = false, revisions = [] } = {}) {
+    add(name, files, { gated = false, revisions = [], namesOnly = false } = {}) {
       const entries = Object.entries(files).map(([file, content]) => [file, asFile(content)]);
       const sha = createHash("sha1").update(name).digest("hex");
-      repositories.set(name, { files: new Map(entries), gated, revisions, sha });
+      repositories.set(name, { files: new Map(entries), gated, revisions, namesOnly, sha });
       return sha;
     },
     async stop() {

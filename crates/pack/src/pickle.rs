@@ -48,8 +48,10 @@ fn read(source: &dyn ReadAt, file: usize) -> Result<Vec<Stored>, Fault> {
         });
     }
     let bytes_of = |entry: &ZipEntry| {
-        let read = entry.read(source); // limited by the callers
-        read.ok().filter(|_| entry.stored).ok_or(Fault::Malformed)
+        let within = Some(entry).filter(|entry| entry.stored); // and limited by the callers
+        within
+            .and_then(|entry| entry.read(source).ok())
+            .ok_or(Fault::Malformed)
     };
     if let Some(order) = entries
         .get(&format!("{folder}byteorder"))

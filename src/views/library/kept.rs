@@ -61,7 +61,11 @@ fn one(desk: Desk, asked: Var<Option<String>>, model: &Kept) -> El {
     let page = desk.page;
     let mut facts = vec![bytes(model.bytes)];
     facts.extend(model.license.clone());
-    facts.extend((!model.source.is_empty()).then(|| model.source.clone()));
+    facts.push(match model.origin.as_str() {
+        "catalogue" => "of this site".into(),
+        "file" => "from this machine".into(),
+        _ => model.source.clone(),
+    });
     if !model.last_used.is_empty() {
         facts.push(format!("last used {}", day(&model.last_used)));
     }
@@ -108,6 +112,7 @@ fn one(desk: Desk, asked: Var<Option<String>>, model: &Kept) -> El {
     controls.append(delete(desk, asked, &model.id, "Delete", model.bytes));
     el("li")
         .attr("data-stored", &model.id)
+        .attr("data-origin", &model.origin)
         .live_attr("data-used", move || seen().then(String::new))
         .children([
             el("p")

@@ -3,7 +3,6 @@
 use super::Desk;
 use crate::dom::{El, button, el, p};
 use crate::library::Source;
-use crate::state::format::bytes;
 use crate::state::library::KNOWN;
 
 /// The table, closed at first.
@@ -23,7 +22,7 @@ pub fn known(desk: Desk) -> El {
                 el("td").child(button(known.id, look).class("plain")),
                 el("td")
                     .class("number")
-                    .text(&bytes(known.megabytes * 1_000_000)),
+                    .text(&format!("{} MB", known.megabytes)),
                 el("td").text(known.license),
             ]),
         );

@@ -87,6 +87,10 @@ impl Parts {
         if patterns > MOST_PATTERNS {
             return Err("it has more regular expressions than any tokenizer needs");
         }
+        let parts = [&self.normalizer, &self.pre_tokenizer, &self.decoder];
+        if parts.into_iter().any(repeats_beyond_measure) {
+            return Err("one of its regular expressions repeats beyond all measure");
+        }
         charsmap::check(&self.normalizer)
     }
 }
@@ -101,6 +105,28 @@ fn patterns(part: &Value) -> usize {
         }
         _ => 0,
     }
+}
+
+/// Whether one of a part's regular expressions counts to ten thousand or more: lengths are added up without a look at the
+/// numbers' end.
+fn repeats_beyond_measure(part: &Value) -> bool {
+    match part {
+        Value::Array(items) => items.iter().any(repeats_beyond_measure),
+        Value::Object(fields) => {
+            let own = fields.get("Regex").and_then(Value::as_str);
+            own.is_some_and(counts_far) || fields.values().any(repeats_beyond_measure)
+        }
+        _ => false,
+    }
+}
+
+fn counts_far(pattern: &str) -> bool {
+    let braces = pattern.split('{').skip(1);
+    let mut insides = braces.filter_map(|rest| rest.split('}').next());
+    insides.any(|inside| {
+        let mut numbers = inside.split(',');
+        numbers.any(|number| number.len() > 4 && number.bytes().all(|byte| byte.is_ascii_digit()))
+    })
 }
 
 impl<'de> Deserialize<'de> for Vocabulary {
@@ -184,6 +210,7 @@ mod tests {
             r#"{"model":{"vocab":{"a":0,"b":1},"merges":["a b"]}}"#,
             r#"{"model":{"vocab":{"a":0,"b":1,"ab":2},"merges":["a b"],"continuing_subword_prefix":"@@"}}"#,
             r#"{"normalizer":{"type":"Precompiled"}}"#,
+            r#"{"decoder":[{"pattern":{"Regex":"a {2,18446744073709551615}"}}]}"#,
             &many,
         ] {
             assert!(check(json).is_err(), "{json}");
@@ -193,6 +220,7 @@ mod tests {
             r#"{"normalizer":null,"decoder":null,"added_tokens":[{"id":3}]}"#,
             r#"{"model":{"vocab":{"a":0,"b":1,"ab":2},"merges":["a b"],"continuing_subword_prefix":""}}"#,
             r#"{"model":{"vocab":[["a",0.5]],"merges":null}}"#,
+            r#"{"normalizer":{"pattern":{"Regex":" {2,}|\\p{L}{1,3}|[\\x{1F600}]"}}}"#,
         ] {
             assert!(check(json).is_ok(), "{json}");
         }
