@@ -454,7 +454,8 @@ impl Page {
     pub fn recorded<U>(self, place: Place, read: impl FnOnce(&Attention) -> U) -> Option<U> {
         let live = match place {
             Place::Bert => self.bert_attention.answer.with(Option::is_some),
-            _ => self.bart_attention.answer.with(Option::is_some),
+            // Between two answers BART has none; the recording is for before it can write at all.
+            _ => self.bart.info().is_some(),
         };
         let run = |run: &Recording| run.attentions.of(place).map(read);
         self.recording(place, run).filter(|_| !live).flatten()

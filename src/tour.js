@@ -65,8 +65,9 @@ function hold(scroll) {
   sizes.observe(document.body);
 }
 
-/** Gives the focus to an element, without moving the page. */
+/** Gives the focus to a step's name, at the top of its sheet, without moving the page. */
 export function focus(element) {
+  element.parentElement.scrollTop = 0;
   element.focus({ preventScroll: true });
 }
 
