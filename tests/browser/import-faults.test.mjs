@@ -183,7 +183,7 @@ importTest("a file that changes on the server is begun anew, never mixed", { exp
   assert.deepEqual(failed.partial, []);
 });
 
-importTest("too little room is said before the download, with what to delete", async ({ page, context, hub, url }) => {
+importTest("too little room is said before the download, with what to delete", { profile: true }, async ({ page, context, hub, url }) => {
   await prepared(hub);
   const small = await page.evaluate(async () => (await Unmask.import("hub:tests/synthetic", { quantization: "Q4_0" })).bytes);
   const { usage } = await page.evaluate(() => Unmask.stored());
@@ -200,7 +200,7 @@ importTest("too little room is said before the download, with what to delete", a
   assert.ok(small > 0);
 });
 
-importTest("storage that fills up in the middle keeps what has come", async ({ page, context, hub, url }) => {
+importTest("storage that fills up in the middle keeps what has come", { profile: true }, async ({ page, context, hub, url }) => {
   await prepared(hub);
   const { url: source, bytes } = await asGguf(page, hub);
   const digest = (await imported(page, source)).digest;
@@ -224,7 +224,7 @@ importTest("storage that fills up in the middle keeps what has come", async ({ p
   assert.match(`${failed.message} ${failed.nextStep}`, /room|storage/);
   const { models, partial } = await page.evaluate(() => Unmask.stored());
   assert.deepEqual(models, []);
-  assert.ok(partial[0].loaded > 500_000 && partial[0].loaded < bytes);
+  assert.ok(partial[0].loaded > 0 && partial[0].loaded < bytes, `${partial[0].loaded}`);
   await browser.send("Storage.overrideQuotaForOrigin", { origin });
   hub.fault = undefined;
   hub.requests.length = 0;
@@ -382,6 +382,8 @@ importTest("a model of the catalogue in parts comes through cuts, outlives its t
     return failure(Unmask.load("bart-g2p", { onProgress, signal: abort.signal }));
   }, 2 * third - 1000);
   assert.equal((await stopped).code, "aborted");
+  // A stopped load is over at once; the engine writes down what has come a moment later.
+  await page.waitForFunction(async () => (await Unmask.stored()).partial.length === 1);
   await page.close();
   hub.fault = undefined;
   hub.requests.length = 0;

@@ -9,6 +9,9 @@ use crate::{Error, timer};
 /// Bytes between two notes: what a closed tab loses at most.
 const STEP: u64 = 4 << 20;
 
+/// What a record takes at most, in a browser that hands out room by the megabyte.
+const RECORD_ROOM: u64 = 1 << 20;
+
 /// Bytes that are read again at once.
 const CHUNK: usize = 1 << 20;
 
@@ -104,6 +107,13 @@ impl Growing {
         self.writer.flush()?;
         self.noted = self.part.loaded;
         self.store.save_part(&self.part).await
+    }
+
+    /// As [`Growing::save`] where storage is full: the file gives the room back that the record needs.
+    pub(crate) async fn save_in_no_room(&mut self) -> Result<(), Error> {
+        self.part.loaded = self.part.loaded.saturating_sub(RECORD_ROOM);
+        self.writer.truncate(self.part.loaded)?;
+        self.save().await
     }
 
     /// Begins anew.

@@ -370,7 +370,10 @@ async fn obtain<S: Sink>(
                     error = explained(store, total, loaded, error).await;
                 }
                 // What cannot be noted now is lost, which the next try will see.
-                let _ = growing.save().await;
+                let _ = match error.kind {
+                    ErrorKind::Memory => growing.save_in_no_room().await,
+                    _ => growing.save().await,
+                };
             }
             Err(error.into())
         }
