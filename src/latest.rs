@@ -13,8 +13,9 @@ use web_sys::AbortSignal;
 use crate::engine::{Abort, Outcome};
 use crate::var::{Var, effect};
 
-/// How long the reader's hands must rest before the engine is asked what it answers at once.
-pub const BREATH: Duration = Duration::from_millis(12);
+/// How long the reader's hands must rest before the engine is asked what it answers at once: no longer than the event
+/// takes that they caused, so that whatever changes with it is asked about together. The worker drops what is outdated.
+pub const BREATH: Duration = Duration::ZERO;
 /// The same where the answer takes a while.
 pub const PAUSE: Duration = Duration::from_millis(160);
 
@@ -70,6 +71,17 @@ impl<T> Latest<T> {
     where
         Q: AsyncFnOnce(Option<AbortSignal>) -> Outcome<T> + 'static,
     {
+        Self::keeping(question, || false)
+    }
+
+    /// The same, but that while `keep` holds, no question leaves the last answer where it is: another is about to come.
+    pub fn keeping<Q>(
+        question: impl Fn() -> Option<Q> + 'static,
+        keep: impl Fn() -> bool + 'static,
+    ) -> Self
+    where
+        Q: AsyncFnOnce(Option<AbortSignal>) -> Outcome<T> + 'static,
+    {
         let answer = Var::new(None);
         let asking = Asking {
             waiting: Var::new(false),
@@ -78,7 +90,7 @@ impl<T> Latest<T> {
         };
         let question = move || -> Option<Call> {
             let Some(question) = question() else {
-                if answer.peek(Option::is_some) {
+                if !keep() && answer.peek(Option::is_some) {
                     answer.set(None);
                 }
                 return None;

@@ -279,7 +279,7 @@ impl Page {
                 Ok(tokens.truncation)
             })
         });
-        let bart_attention = Latest::new(move || {
+        let bart_question = move || {
             let draft = writing.draft.get();
             let done = matches!(draft.stage, Stage::Finished | Stage::Stopped);
             let model = able(bart, bart_off).filter(|_| done && !draft.text().is_empty())?;
@@ -289,7 +289,9 @@ impl Page {
                     .attention(&draft.source, target, task, None, signal)
                     .await
             })
-        });
+        };
+        // While BART writes anew, as without a head, the heads that are looked at stay in sight.
+        let bart_attention = Latest::keeping(bart_question, move || writing.is_running());
         let page = Self {
             catalogue: Var::new(Catalogue::default()),
             sentence,
@@ -531,6 +533,12 @@ impl Page {
         self.attention(place, |attention| {
             attention.grid(lens.layer.get(), lens.head.get())
         })
+    }
+
+    /// [`Self::whole_grid`], unless BART is writing something else (tracked).
+    pub fn settled_grid(self, place: Place) -> Option<Grid> {
+        let stale = place != Place::Bert && self.writing.is_running();
+        self.whole_grid(place).filter(|_| !stale)
     }
 
     /// [`Self::whole_grid`], as far as BART is shown to have written (tracked).

@@ -60,6 +60,11 @@ impl Writing {
         self.pause.now().then(PAUSE, Box::new(work));
     }
 
+    /// Whether it is at work (tracked).
+    pub fn is_running(self) -> bool {
+        self.draft.with(|draft| draft.stage == Stage::Running)
+    }
+
     /// Stops, keeping what has been written.
     pub fn stop(self) {
         self.pause.now().stop();

@@ -55,9 +55,14 @@ pub fn ablation(page: Page) -> El {
         });
     };
     let told = Derived::new(move || page.heads_off(page.part.get()));
+    // What BART writes from, and how; not how far it is.
+    let written_from = Derived::new(move || {
+        let draft = page.writing.draft;
+        draft.with(|draft| (draft.source.clone(), draft.controls.clone()))
+    });
     let compared = Latest::new(move || {
         let heads = told.get()?;
-        let ask = question(page, heads)?;
+        let ask = question(page, heads, written_from)?;
         Some(async move |signal| ask.answer(signal).await)
     });
     effect(move || {
@@ -168,7 +173,11 @@ enum Question {
 }
 
 /// The question about what the page shows now (tracked).
-fn question(page: Page, heads: HeadsOff) -> Option<Question> {
+fn question(
+    page: Page,
+    heads: HeadsOff,
+    written_from: Derived<(String, GenerateOptions)>,
+) -> Option<Question> {
     if page.part.get() == Place::Bert {
         let text = page.sentence.with(Sentence::masked_if_any)?;
         return Some(Question::Guess(
@@ -178,10 +187,7 @@ fn question(page: Page, heads: HeadsOff) -> Option<Question> {
             text,
         ));
     }
-    let (source, controls) = page
-        .writing
-        .draft
-        .with(|draft| (draft.source.clone(), draft.controls.clone()));
+    let (source, controls) = written_from.get();
     if source.is_empty() {
         return None;
     }

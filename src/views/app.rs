@@ -97,9 +97,9 @@ fn saves_data() -> bool {
         .is_ok_and(|saves| saves.is_truthy())
 }
 
-/// Keeps `scheme` at what the reader's system asks for.
+/// Keeps `scheme` at what the reader's system asks for; paper is light.
 fn follow_scheme(scheme: Var<Scheme>) {
-    let Ok(Some(query)) = window().match_media("(prefers-color-scheme: dark)") else {
+    let Ok(Some(query)) = window().match_media("screen and (prefers-color-scheme: dark)") else {
         return;
     };
     let read = |query: &MediaQueryList| match query.matches() {

@@ -76,7 +76,7 @@ pub fn alternatives(page: Page) -> El {
                 place.append(p("note", &format!("Most probable as token {}:", at + 1)));
                 let rows = el("ol").class("candidates");
                 for candidate in &written.alternatives {
-                    let remark = (candidate.id == written.id).then_some("taken");
+                    let remark = (candidate.id == written.id).then_some(" taken");
                     rows.append(probability_row(
                         &plain(&candidate.token),
                         remark,
@@ -90,7 +90,7 @@ pub fn alternatives(page: Page) -> El {
                 {
                     rows.append(probability_row(
                         &plain(&written.text),
-                        Some("taken"),
+                        Some(" taken"),
                         written.probability,
                     ));
                 }

@@ -129,14 +129,14 @@ fn bart(page: Page) -> El {
     let source = Derived::new(move || bart_source(page));
     let encoder = Derived::new(move || {
         let live = page
-            .grid(Place::Encoder)
+            .settled_grid(Place::Encoder)
             .or_else(|| page.recorded_grid(Place::Encoder));
         display.apply(live.unwrap_or_else(|| self_attention(source.get(), &Sight::default())))
     });
     // Token by token, before pieces are put together: the rows that are shown are tokens.
     let all_decoder = Derived::new(move || {
         let live = page
-            .whole_grid(Place::Decoder)
+            .settled_grid(Place::Decoder)
             .or_else(|| page.recorded_grid(Place::Decoder));
         live.unwrap_or_else(|| self_attention(bart_output(page), &Sight::of(Rule::Left)))
     });
@@ -146,7 +146,7 @@ fn bart(page: Page) -> El {
         Derived::new(move || display.apply(page.written(Place::Decoder, all_decoder.get())));
     let cross = Derived::new(move || {
         let live = page
-            .whole_grid(Place::Cross)
+            .settled_grid(Place::Cross)
             .or_else(|| page.recorded_grid(Place::Cross));
         let all = live.unwrap_or_else(|| cross_attention(bart_output(page), source.get()));
         display.apply(page.written(Place::Cross, all))

@@ -125,19 +125,19 @@ pub fn noise_lab(page: Page) -> El {
                                 }
                             });
                         }),
+                    el("p").class("note tally").live_text(move || {
+                        repaired.answer.with(|answer| {
+                            answer.as_ref().map_or_else(String::new, |(original, spoilt, text)| {
+                                tally(original, spoilt, text)
+                            })
+                        })
+                    }),
                     take_table("the texts", "noise", move || {
                         repaired.answer.with(|answer| {
                             let (original, spoilt, text) = answer.as_ref()?;
                             let mut table = Table::new(&["original", "spoilt", "restored"]);
                             table.text(original).text(&spoilt.text).text(text);
                             Some(table)
-                        })
-                    }),
-                    el("p").class("note tally").live_text(move || {
-                        repaired.answer.with(|answer| {
-                            answer.as_ref().map_or_else(String::new, |(original, spoilt, text)| {
-                                tally(original, spoilt, text)
-                            })
                         })
                     }),
                 ]),

@@ -7,7 +7,8 @@ use crate::state::format::{decimal, percent};
 pub fn probability_row(text: &str, remark: Option<&str>, probability: f32) -> El {
     let name = el("span").class("candidate").text(text);
     if let Some(remark) = remark {
-        name.append(el("span").class("aside").text(remark));
+        // The space is for those who hear it, too.
+        name.append(el("span").class("aside").text(&format!(" {remark}")));
     }
     el("li")
         .attr("data-probability", &decimal(probability))

@@ -66,9 +66,10 @@ pub fn of_decoder(page: Page) -> El {
         let model = page.bart_model()?;
         let (source, task) =
             draft.with(|draft| (draft.source.clone(), draft.controls.task.clone()));
-        page.bart_attention
-            .answer
-            .with(|answer| answer.as_ref().map(|_| ()))?;
+        let written = page.bart_attention.answer.with(Option::is_some);
+        if !written || page.writing.is_running() {
+            return None;
+        }
         Some(async move |signal| {
             model
                 .attention(&source, Some(&target), task.as_deref(), None, signal)

@@ -68,7 +68,10 @@ pub fn sight(page: Page) -> El {
         }
     };
     let painted = move || page.sight.with(|sight| sight.painted.len());
-    el("div").class("sight").children([
+    let sight = el("div")
+        .class("sight")
+        .live_class("painting", move || page.painting.get());
+    sight.children([
         choice(
             "BERT may look",
             move || words.map(String::from).to_vec(),
@@ -87,7 +90,7 @@ pub fn sight(page: Page) -> El {
                 page.look(Sight::of(page.sight.peek(|sight| sight.rule)));
             })
             .class("quiet")
-            .shown(move || painted() > 0),
+            .shown(move || page.painting.get() || painted() > 0),
             step("Undo", page, History::can_undo, Page::undo),
             step("Redo", page, History::can_redo, Page::redo),
         ]),
@@ -103,7 +106,8 @@ pub fn sight(page: Page) -> El {
     ])
 }
 
-/// A button that goes a step back or forth among the masks, there once a mask was changed.
+/// A button that goes a step back or forth among the masks: there before the first stroke, which mustn't be moved from
+/// under the hand, or once a mask was changed.
 fn step(words: &str, page: Page, can: fn(&History<Sight>) -> bool, go: fn(Page)) -> El {
     button(words, move || go(page))
         .class("quiet")
@@ -111,8 +115,10 @@ fn step(words: &str, page: Page, can: fn(&History<Sight>) -> bool, go: fn(Page))
             Some((!page.sights.with(can)).to_string())
         })
         .shown(move || {
-            page.sights
-                .with(|sights| sights.can_undo() || sights.can_redo())
+            page.painting.get()
+                || page
+                    .sights
+                    .with(|sights| sights.can_undo() || sights.can_redo())
         })
 }
 

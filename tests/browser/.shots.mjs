@@ -19,8 +19,8 @@ for (const width of widths) for (const colorScheme of schemes) {
   }
   const height = await page.evaluate(() => document.documentElement.scrollHeight);
   const step = width < 500 ? 2400 : width < 1000 ? 2400 : 2000;
-  for (let y = 0, n = 0; y < height; y += step, n++) await page.screenshot({ path: `/tmp/shots/${width}-${colorScheme}-${n}.png`, fullPage: true, clip: { x: 0, y, width, height: Math.min(step, height - y) } });
-  if (process.env.PDF) await page.pdf({ path: "/tmp/shots/page.pdf", format: "A4" });
+  for (let y = 0, n = 0; y < height; y += step, n++) await page.screenshot({ path: `/tmp/tour/shots/${width}-${colorScheme}-${n}.png`, fullPage: true, clip: { x: 0, y, width, height: Math.min(step, height - y) } });
+  if (process.env.PDF) await page.pdf({ path: "/tmp/tour/shots/page.pdf", format: "A4" });
   await context.close();
 }
 await browser.close();

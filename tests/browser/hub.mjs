@@ -15,13 +15,13 @@ const LARGE = /\.(safetensors|bin|gguf)$/;
 /**
  * Starts a hub and, on another port, the host of its large files, both on 127.0.0.1.
  *
- * - `add(name, files, { gated, revision })` adds a repository. `files` maps names to buffers, or to
+ * - `add(name, files, { gated, revisions, namesOnly })` adds a repository; with `namesOnly` the hub tells no lengths. `files` maps names to buffers, or to
  *   `{ bytes, sha256?, read(begin, end) }` for what would be too large to hold; a folder's address reads it from the disk.
  * - Everything is also at `${storage}/folder/NAME/FILE`, as on any static host.
  * - `fault`, a function of `{ path, file, from, to, number }`, may answer for each request: `{ cut: PLACE }` ends the
  *   connection there, `{ ignoreRanges: true }` sends the whole file, `{ flip: PLACE }` bends a bit, `{ end: PLACE }` sends
  *   a shorter file and says so, `{ etag }` another version's tag, `{ status, headers }` refuses, `{ hold: PLACE, until }`
- *   sends nothing behind a place until a promise resolves, `{ plain: true }` leaves out what is exposed to other sites.
+ *   sends nothing behind a place until a promise resolves, `{ unsized: true }` does not say how much comes, `{ plain: true }` leaves out what is exposed to other sites.
  * - `requests` lists what was asked for: `{ method, path, from, to }`.
  */
 export async function startHub() {
@@ -70,14 +70,13 @@ export async function startHub() {
     // The hub says the same of what does not exist and of what is private.
     if (!repository) return refuse(response, 401);
     if (![repository.sha, "main", ...repository.revisions].includes(revision)) return refuse(response, 404);
-    const late = state.fault?.({ ...asked, file: filename ?? "api", number: count(state, asked.path) });
-    if (late?.status) return refuse(response, late.status, late.headers);
     if (api) {
+      const fault = state.fault?.({ ...asked, file: "api", number: count(state, asked.path) });
+      if (fault?.status) return refuse(response, fault.status, fault.headers);
       const siblings = [...repository.files].map(([rfilename, file]) => ({
         rfilename,
-        size: file.bytes,
-        blobId: "0",
-        ...(LARGE.test(rfilename) && { lfs: { sha256: file.sha256, size: file.bytes, pointerSize: 134 } }),
+        ...(!repository.namesOnly && { size: file.bytes, blobId: "0" }),
+        ...(!repository.namesOnly && LARGE.test(rfilename) && { lfs: { sha256: file.sha256, size: file.bytes, pointerSize: 134 } }),
       }));
       response.writeHead(200, { "Access-Control-Allow-Origin": "*", "Content-Type": "application/json; charset=utf-8" });
       return response.end(JSON.stringify({ id: name, sha: repository.sha, gated: repository.gated, private: false, siblings }));
@@ -99,10 +98,10 @@ export async function startHub() {
   return Object.assign(state, {
     hub,
     storage,
-    add(name, files, { gated = false, revisions = [] } = {}) {
+    add(name, files, { gated = false, revisions = [], namesOnly = false } = {}) {
       const entries = Object.entries(files).map(([file, content]) => [file, asFile(content)]);
       const sha = createHash("sha1").update(name).digest("hex");
-      repositories.set(name, { files: new Map(entries), gated, revisions, sha });
+      repositories.set(name, { files: new Map(entries), gated, revisions, namesOnly, sha });
       return sha;
     },
     async stop() {
@@ -156,7 +155,7 @@ async function send(state, request, response, asked, filename, file) {
     return response.end();
   }
   const range = ranged && { "Content-Range": `bytes ${begin}-${end - 1}/${length}` };
-  response.writeHead(ranged ? 206 : 200, { ...headers, ...range, "Content-Length": end - begin });
+  response.writeHead(ranged ? 206 : 200, { ...headers, ...range, ...(!fault.unsized && { "Content-Length": end - begin }) });
   if (request.method === "HEAD") return response.end();
   const stop = fault.cut === undefined ? end : Math.min(end, Math.max(begin, fault.cut));
   for (let at = begin; at < stop && !response.destroyed; ) {
@@ -167,9 +166,7 @@ async function send(state, request, response, asked, filename, file) {
       bytes = Buffer.from(bytes);
       bytes[fault.flip - at] ^= 1;
     }
-    if (!response.write(bytes)) {
-      await new Promise((resolve) => response.once("drain", resolve).once("close", resolve));
-    }
+    if (!response.write(bytes)) await drained(response);
     at = next;
     if (at === fault.hold) await fault.until;
   }
@@ -180,4 +177,15 @@ async function send(state, request, response, asked, filename, file) {
   } else {
     response.end();
   }
+}
+
+/** Comes back when there is room for more, or nobody to read it. */
+function drained(response) {
+  return new Promise((resolve) => {
+    const done = () => {
+      response.off("drain", done).off("close", done);
+      resolve();
+    };
+    response.on("drain", done).on("close", done);
+  });
 }

@@ -48,6 +48,23 @@ importTest("a folder's address and files from the disk become the same model", a
   assert.equal(await digest(chosen), await packed(files, "bert-bin-sharded", "F16"));
 });
 
+importTest("a revision, a page's address and a hub that tells no lengths lead to the same model", async ({ page, hub }) => {
+  const files = await filesIn(fixture("bert-sharded"));
+  const sha = hub.add("tests/bert-sharded", files, { revisions: ["v1.0"] });
+  const plain = hub.add("plain/bert-sharded", files, { namesOnly: true });
+  const digest = (source) =>
+    page.evaluate(async (source) => {
+      const { id } = await Unmask.import(source);
+      return sha256(await Unmask.export(id));
+    }, source);
+  const options = (name, sha) => ["--source", `${hub.hub}/${name}`, "--revision", sha];
+  const expected = await packed(files, "bert-sharded", "Q8_0", options("tests/bert-sharded", sha));
+  assert.equal(await digest("hub:tests/bert-sharded@v1.0"), expected);
+  assert.equal(await digest(`${hub.hub}/tests/bert-sharded/tree/main`), expected);
+  const other = await packed(files, "bert-sharded", "Q8_0", options("plain/bert-sharded", plain));
+  assert.equal(await digest("hub:plain/bert-sharded"), other);
+});
+
 importTest("an imported model fills gaps, survives a reload, and is not fetched again", async ({ page, hub, reopen }) => {
   hub.add("tests/bert", await filesIn(fixture("bert")));
   const ask = (page) =>

@@ -127,7 +127,7 @@ export function syntheticBart({ hidden, layers, heads, words, positions = 1024, 
     forced_eos_token_id: 2,
     task_specific_params: { summarization: {} },
   };
-  const special = ["<s>", "<pad>", "</s>", "<unk>", ...LETTERS, "Ġ"];
+  const special = ["<s>", "<pad>", "</s>", "<unk>", ...LETTERS, "Ġ", "ab"];
   const others = Array.from({ length: words - special.length - 1 }, (_, i) => `word${i}`);
   const vocabulary = Object.fromEntries([...special, ...others, "<mask>"].map((token, id) => [token, id]));
   return {

@@ -74,6 +74,7 @@ readerTest("each step asks first, reveals what the models say, and the page is l
   await page.waitForURL(/second=It\+was\+sold\+again/);
   await door(page).scrollIntoViewIfNeeded();
   await reader.matrix("decoder").and(page.locator("[data-weights=true]")).waitFor();
+  await page.locator(".places li").first().waitFor();
   const before = await state(page);
 
   await door(page).focus();

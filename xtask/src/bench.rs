@@ -299,14 +299,15 @@ fn artifacts(site: &Path) -> Result<Vec<String>> {
     let client =
         fs::read_to_string(site.join("unmask.js")).context("reading the site's unmask.js")?;
     let engine = client
-        .split_once("\"engine/")
+        .split_once("engine/")
         .and_then(|(_, rest)| rest.split_once('/'))
         .context("unmask.js does not say where the engine is")?;
     let mut names = Vec::new();
     for entry in fs::read_dir(site.join("engine").join(engine.0))? {
         let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            names.push(entry.file_name().to_string_lossy().into_owned());
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.file_type()?.is_dir() && name != build::IMPORTER {
+            names.push(name);
         }
     }
     names.sort();

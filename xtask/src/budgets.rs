@@ -12,13 +12,14 @@ use crate::files::{files_in, walk};
 use crate::seal::Kept;
 use crate::sizes::{Part, report};
 
-/// The page's wasm with every panel's view in it; `FIRST_PAINT` holds the whole down.
-const APP: usize = 168_000;
+/// The page's wasm with every panel's view in it: the labs, the tour, the library. Title, introduction and pictures are
+/// painted from `index.html` before it is there.
+const APP: usize = 245_000;
 const ENGINE: usize = 1_300_000;
-/// What gets models from elsewhere; fetched for offline use, and otherwise only when somebody asks.
-const IMPORTER_BYTES: usize = 400_000;
+/// What gets models from elsewhere; fetched when somebody asks.
+const IMPORTER_BYTES: usize = 500_000;
 /// Everything before the page is alive.
-const FIRST_PAINT: usize = 250_000;
+const FIRST_PAINT: usize = 285_000;
 /// What one browser keeps for offline use before any large model.
 const PRECACHE: usize = 4_000_000;
 /// A frame that stays a recorded run, with the largest one there is.

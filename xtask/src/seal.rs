@@ -135,8 +135,8 @@ impl Kept {
             files.retain(|file| !is_copy(file));
             artifacts.insert(name.to_string_lossy().into_owned(), files);
         }
-        // No build of the engine: whoever is offline wants to see what is stored, whatever the browser.
-        files.extend(artifacts.remove(IMPORTER).unwrap_or_default());
+        // No build of the engine, and of no use without a network at first: kept once somebody has imported a model.
+        artifacts.remove(IMPORTER);
         Ok(Self { files, artifacts })
     }
 
@@ -311,7 +311,7 @@ mod tests {
         assert!(addresses.contains(&""));
         assert!(addresses.contains(&"models/small.gguf"));
         assert!(addresses.contains(&"engine/0a1b/worker.js"));
-        assert!(addresses.contains(&"engine/0a1b/importer/importer.wasm"));
+        assert!(!addresses.contains(&"engine/0a1b/importer/importer.wasm"));
         assert_eq!(list["artifacts"].as_object().unwrap().len(), 1);
         for absent in ["models/large.gguf", "sw.js", "unmask.js", "index.html"] {
             assert!(!addresses.contains(&absent), "{absent}");

@@ -308,51 +308,67 @@ impl Checkpoint {
             }
             Place::Hub { files, .. } => match files.get(name) {
                 None => Ok(Entry::Absent),
-                Some(listed) if is_large => Ok(large(listed.bytes, None, listed.sha256)),
-                Some(listed) if listed.bytes > WHOLE_LIMIT => Ok(Entry::TooLong(listed.bytes)),
+                Some(&ListedFile {
+                    bytes: Some(bytes),
+                    sha256,
+                }) if is_large => Ok(large(bytes, None, sha256)),
+                Some(&ListedFile {
+                    bytes: Some(bytes), ..
+                }) if bytes > WHOLE_LIMIT => Ok(Entry::TooLong(bytes)),
+                // A hub that does not say lengths is asked like any server.
+                Some(_) if is_large => self.probe(name, &large, on_wait, signal).await,
                 Some(_) => self.small(name, on_wait, signal).await,
             },
-            Place::Folder(_) if !is_large => self.small(name, on_wait, signal).await,
-            Place::Folder(folder) => {
-                let url = format!("{folder}{name}");
-                // Asked for by range, so that the answer says whether the server knows ranges.
-                let ask = Ask {
-                    to: Some(1),
-                    ..Ask::default()
-                };
-                let answer = match asked(&url, &ask, on_wait, signal).await {
-                    Err(Failed {
-                        status: Some(404 | 410),
-                        ..
-                    }) => return Ok(Entry::Absent),
-                    // There is not even a first byte.
-                    Err(Failed {
-                        status: Some(416), ..
-                    }) => return Ok(large(0, None, None)),
-                    answer => answer.map_err(|failed| self.refused(failed))?,
-                };
-                if is_page(&answer) {
-                    return Ok(Entry::Absent);
-                }
-                let mut length = answer.length;
-                if length.is_none() {
-                    let ask = Ask {
-                        head: true,
-                        ..Ask::default()
-                    };
-                    let head = asked(&url, &ask, on_wait, signal).await;
-                    length = head.map_err(|failed| self.refused(failed))?.length;
-                }
-                let length = length.ok_or_else(|| {
-                    Failure::new(
-                        ErrorCode::Unsupported,
-                        format!("The server does not say how long {name} is."),
-                        "Download the files and drop them here.",
-                    )
-                })?;
-                Ok(large(length, answer.etag, answer.sha256))
-            }
+            Place::Folder(_) if is_large => self.probe(name, &large, on_wait, signal).await,
+            Place::Folder(_) => self.small(name, on_wait, signal).await,
         }
+    }
+
+    /// Asks a server for a large file's length.
+    async fn probe(
+        &self,
+        name: &str,
+        large: &impl Fn(u64, Option<String>, Option<Sha256Digest>) -> Entry,
+        on_wait: &dyn Fn(Option<u32>),
+        signal: &AbortSignal,
+    ) -> Result<Entry, Failure> {
+        let url = self.url(name).unwrap_or_default();
+        // Asked for by range, so that the answer says whether the server knows ranges.
+        let ask = Ask {
+            to: Some(1),
+            ..Ask::default()
+        };
+        let answer = match asked(&url, &ask, on_wait, signal).await {
+            Err(Failed {
+                status: Some(404 | 410),
+                ..
+            }) => return Ok(Entry::Absent),
+            // There is not even a first byte.
+            Err(Failed {
+                status: Some(416), ..
+            }) => return Ok(large(0, None, None)),
+            answer => answer.map_err(|failed| self.refused(failed))?,
+        };
+        if is_page(&answer) {
+            return Ok(Entry::Absent);
+        }
+        let mut length = answer.length;
+        if length.is_none() {
+            let ask = Ask {
+                head: true,
+                ..Ask::default()
+            };
+            let head = asked(&url, &ask, on_wait, signal).await;
+            length = head.map_err(|failed| self.refused(failed))?.length;
+        }
+        let length = length.ok_or_else(|| {
+            Failure::new(
+                ErrorCode::Unsupported,
+                format!("The server does not say how long {name} is."),
+                "Download the files and drop them here.",
+            )
+        })?;
+        Ok(large(length, answer.etag, answer.sha256))
     }
 
     async fn small(

@@ -169,7 +169,14 @@ impl Import<'_> {
                 seconds_left,
             });
         };
-        let mut tape: Option<Tape<'_>> = None;
+        // The file that an earlier import has left in the middle.
+        let left = self.part.conversion.clone().and_then(|conversion| {
+            let (name, _) = files.get(conversion.file)?;
+            let begun = conversion.pieces > 0 || conversion.hasher.length() > 0;
+            let large = checkpoint.large(name).filter(|_| begun)?;
+            Some(Tape::new(checkpoint, large, conversion.hasher, signal))
+        });
+        let mut tape = left;
         let mut noted = self.part.loaded;
         let pieces = self.plan.pieces();
         for (number, piece) in pieces.iter().enumerate().skip(self.pieces()) {
@@ -189,13 +196,8 @@ impl Import<'_> {
                         .await?;
                     self.begin_file(place);
                 }
-                let reading = tape.get_or_insert_with(|| {
-                    let hasher = match self.part.conversion.as_ref() {
-                        Some(conversion) if conversion.file == place => conversion.hasher.clone(),
-                        _ => Hasher::default(),
-                    };
-                    Tape::new(checkpoint, large, hasher, signal)
-                });
+                let reading = tape
+                    .get_or_insert_with(|| Tape::new(checkpoint, large, Hasher::default(), signal));
                 let base = before(place);
                 let provided = reading
                     .provide(missed, &on_wait, &mut |passed| meter.reach(base + passed))
@@ -219,12 +221,13 @@ impl Import<'_> {
             done.finish(&on_wait, &mut |passed| meter.reach(base + passed))
                 .await?;
         }
+        self.begin_file(files.len());
         if let Some(total) = self.part.total {
             self.part.loaded = total;
             meter.reach(total);
         }
         meter.finish();
-        Ok(())
+        self.save().await
     }
 
     /// Reads what was written, sees that it is a model file, and takes its digest.
@@ -290,9 +293,7 @@ impl Import<'_> {
     }
 
     async fn no_room(&self, bytes: u64) -> Failure {
-        let free = quota::Estimate::ask().await.map_or(0, |e| e.free());
-        let (stored, _) = self.store.list().await;
         let needed = bytes.saturating_sub(self.writer.bytes());
-        quota::no_room(needed, free, stored).into()
+        quota::explain(self.store, needed).await.into()
     }
 }

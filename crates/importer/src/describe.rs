@@ -45,7 +45,7 @@ impl Room {
                 megabytes(memory)
             ))
         } else if !is_stored && bytes > free {
-            Some(no_room(bytes, free, Vec::new()).message)
+            Some(no_room(bytes, Some(free), Vec::new()).message)
         } else {
             None
         };

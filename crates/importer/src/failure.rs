@@ -45,16 +45,17 @@ impl From<pack::Error> for Failure {
     fn from(error: pack::Error) -> Self {
         use pack::{Error, PickleFault};
         let code = match &error {
-            Error::Architecture { .. } | Error::IntegerWeight { .. } | Error::Quantize { .. } => {
-                ErrorCode::Unsupported
-            }
-            Error::Pickle { fault, .. } => match fault {
-                PickleFault::Zip(_)
-                | PickleFault::Opcode { .. }
-                | PickleFault::BigEndian
-                | PickleFault::NoTensors => ErrorCode::Unsupported,
-                _ => ErrorCode::Integrity,
-            },
+            Error::Architecture { .. }
+            | Error::IntegerWeight { .. }
+            | Error::Quantize { .. }
+            | Error::Pickle {
+                fault:
+                    PickleFault::Zip(_)
+                    | PickleFault::Opcode { .. }
+                    | PickleFault::BigEndian
+                    | PickleFault::NoTensors,
+                ..
+            } => ErrorCode::Unsupported,
             Error::MissingFile { .. } => ErrorCode::Input,
             Error::Read { .. } => ErrorCode::Network,
             _ => ErrorCode::Integrity,

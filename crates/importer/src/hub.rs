@@ -28,8 +28,8 @@ pub struct Description {
 /// One file of a repository.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ListedFile {
-    /// Its length.
-    pub bytes: u64,
+    /// Its length, where the hub says it.
+    pub bytes: Option<u64>,
     /// Its digest, which only large files have.
     pub sha256: Option<Sha256Digest>,
 }
@@ -101,7 +101,7 @@ fn parse(json: &[u8], repository: &Repository) -> Result<Description, Failure> {
     } in model.siblings
     {
         let listed = ListedFile {
-            bytes: lfs.as_ref().and_then(|lfs| lfs.size).or(size).unwrap_or(0),
+            bytes: lfs.as_ref().and_then(|lfs| lfs.size).or(size),
             sha256: lfs
                 .and_then(|lfs| lfs.sha256)
                 .and_then(|hex| Sha256Digest::from_hex(&hex)),
@@ -172,12 +172,12 @@ mod tests {
         let file = |name: &str| &description.files[name];
         assert_eq!(
             (file("config.json").bytes, file("config.json").sha256),
-            (7, None)
+            (Some(7), None)
         );
         let weights = file("model.safetensors");
-        assert_eq!(weights.bytes, 9);
+        assert_eq!(weights.bytes, Some(9));
         assert_eq!(weights.sha256.unwrap().to_string(), oid);
-        assert_eq!(file("odd").sha256, None);
+        assert_eq!((file("odd").bytes, file("odd").sha256), (None, None));
     }
 
     #[test]

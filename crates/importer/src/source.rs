@@ -49,7 +49,7 @@ impl Repository {
             let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
             !word.is_empty() && word.len() <= 96 && word.bytes().all(allowed) && *word != ".."
         };
-        let names = parts.len() <= 2 && parts.iter().all(|part| is_word(part));
+        let names = parts.len() <= 2 && parts.iter().all(&is_word);
         let revisions = revision.is_none_or(|revision| revision.split('/').all(|w| is_word(&w)));
         (names && revisions).then(|| Self {
             hub: hub.to_owned(),

@@ -51,9 +51,14 @@ impl Growing {
         &self.store
     }
 
-    /// The length has become known.
-    pub(crate) fn expect(&mut self, total: u64) {
+    /// The length has become known: the file takes all its room at once, because what browsers say of the room they
+    /// have is not what they give. Only as much as the record says counts.
+    pub(crate) fn expect(&mut self, total: u64) -> Result<(), Error> {
         self.part.total = Some(total);
+        match self.writer.bytes() < total {
+            true => self.writer.truncate(total),
+            false => Ok(()),
+        }
     }
 
     /// Gives all that is there to `take`, and says how much it was. Nothing, where it cannot be read.
@@ -111,6 +116,7 @@ impl Growing {
 
     /// It is whole and what it should be.
     pub(crate) async fn finish(self, stored: &Stored) -> Result<(), Error> {
+        self.writer.truncate(self.part.loaded)?;
         self.writer.flush()?;
         drop(self.writer);
         self.store.finish(stored).await

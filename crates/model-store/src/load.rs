@@ -366,7 +366,8 @@ async fn obtain<S: Sink>(
             let mut error = error;
             if let Some(mut growing) = growing {
                 if error.kind == ErrorKind::Memory {
-                    error = explained(store, &wanted, growing.part().loaded, error).await;
+                    let (total, loaded) = (growing.part().total, growing.part().loaded);
+                    error = explained(store, total, loaded, error).await;
                 }
                 // What cannot be noted now is lost, which the next try will see.
                 let _ = growing.save().await;
@@ -383,13 +384,9 @@ async fn obtain<S: Sink>(
 }
 
 /// Says how much room was missing, where that is known.
-async fn explained(store: &Store, wanted: &Wanted<'_>, loaded: u64, error: Error) -> Error {
-    let Some(total) = wanted.bytes.or(wanted.part.total) else {
-        return error;
-    };
-    let free = quota::Estimate::ask().await.map_or(0, |e| e.free());
-    let (stored, _) = store.list().await;
-    quota::no_room(total.saturating_sub(loaded), free, stored)
+async fn explained(store: &Store, total: Option<u64>, loaded: u64, error: Error) -> Error {
+    let Some(total) = total else { return error };
+    quota::explain(store, total.saturating_sub(loaded)).await
 }
 
 /// The copy of a file, verified; `None` where there is none or it is damaged.
@@ -579,8 +576,11 @@ async fn make_room(
     let (Some(open), Some(total)) = (growing.as_mut(), total) else {
         return Ok(());
     };
-    open.expect(total);
-    match quota::check(open.store(), total.saturating_sub(kept)).await {
+    let checked = match quota::check(open.store(), total.saturating_sub(kept)).await {
+        Ok(()) => open.expect(total),
+        refused => refused,
+    };
+    match checked {
         Err(_) if !wanted.must_keep => {
             if let Some(growing) = growing.take() {
                 growing.discard().await;

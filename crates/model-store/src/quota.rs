@@ -50,17 +50,26 @@ pub async fn check(store: &Store, needed: u64) -> Result<(), Error> {
     match Estimate::ask().await {
         Some(estimate) if estimate.free() < needed => {
             let (stored, _) = store.list().await;
-            Err(no_room(needed, estimate.free(), stored))
+            Err(no_room(needed, Some(estimate.free()), stored))
         }
         _ => Ok(()),
     }
 }
 
+/// What to say where so many bytes have been refused.
+pub async fn explain(store: &Store, needed: u64) -> Error {
+    let free = Estimate::ask().await.map(|estimate| estimate.free());
+    let (stored, _) = store.list().await;
+    no_room(needed, free, stored)
+}
+
 /// Says how much is needed, how much there is, and what would make room: models that have not been used for the
-/// longest time come first.
-pub fn no_room(needed: u64, free: u64, mut stored: Vec<Stored>) -> Error {
+/// longest time come first. Some browsers say more than they give, so that other sites cannot tell devices by it; then
+/// nothing is said of how much there is.
+pub fn no_room(needed: u64, free: Option<u64>, mut stored: Vec<Stored>) -> Error {
+    let free = free.filter(|&free| free < needed);
     stored.sort_by(|a, b| a.last_used.cmp(&b.last_used));
-    let mut missing = needed.saturating_sub(free);
+    let mut missing = needed - free.unwrap_or(0);
     let mut list = Vec::new();
     for model in stored {
         if missing == 0 {
@@ -78,11 +87,17 @@ pub fn no_room(needed: u64, free: u64, mut stored: Vec<Stored>) -> Error {
     };
     Error::new(
         ErrorKind::Memory,
-        format!(
-            "This needs {} of storage, and the browser has {} left.",
-            megabytes(needed),
-            megabytes(free)
-        ),
+        match free {
+            Some(free) => format!(
+                "This needs {} of storage, and the browser has {} left.",
+                megabytes(needed),
+                megabytes(free)
+            ),
+            None => format!(
+                "This needs {} of storage, more than the browser gives.",
+                megabytes(needed)
+            ),
+        },
         next_step,
     )
 }
@@ -133,7 +148,7 @@ mod tests {
             stored("old", 30_000_000, "2026-11-01"),
             stored("middle", 80_000_000, "2026-11-02"),
         ];
-        let error = no_room(120_000_000, 20_500_000, models);
+        let error = no_room(120_000_000, Some(20_500_000), models.clone());
         assert_eq!(error.kind, ErrorKind::Memory);
         assert_eq!(
             error.message,
@@ -144,11 +159,15 @@ mod tests {
             "Delete what has not been used for long, such as old (30 MB), middle (80 MB), or choose a smaller \
              quantization."
         );
-        assert!(
-            no_room(5, 0, Vec::new())
-                .next_step
-                .starts_with("Free space")
+        let none = no_room(5, Some(0), Vec::new());
+        assert!(none.next_step.starts_with("Free space"));
+        // A browser that says more than it gives.
+        let refused = no_room(20_000_000, Some(10_000_000_000), models);
+        assert_eq!(
+            refused.message,
+            "This needs 20 MB of storage, more than the browser gives."
         );
+        assert!(refused.next_step.contains("such as old (30 MB), or"));
     }
 
     #[test]

@@ -87,7 +87,7 @@ pub struct Conversion {
     pub fingerprint: Sha256Digest,
     /// Pieces that have been written.
     pub pieces: usize,
-    /// Which of the checkpoint's files is being read.
+    /// Which of the checkpoint's files is being read; those before it have passed.
     pub file: usize,
     /// What has been seen of it.
     pub hasher: Hasher,

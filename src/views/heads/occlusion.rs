@@ -69,10 +69,24 @@ pub fn occlusion(page: Page, text: Var<String>, head: String) -> El {
             el("div").live(move |place| {
                 latest.answer.with(|answer| {
                     if let Some(occlusion) = answer {
-                        show(page, &shown, place, occlusion);
+                        show(place, occlusion);
                     }
                 });
             }),
+            // Not made anew with each answer: a part that is folded away tells of it only later.
+            disclosure(
+                page,
+                &format!("table-{shown}"),
+                el("summary").text("Word by word, as a table"),
+            )
+            .shown(move || latest.answer.with(Option::is_some))
+            .child(el("div").live(move |place| {
+                latest.answer.with(|answer| {
+                    if let Some(occlusion) = answer {
+                        place.append(table(occlusion));
+                    }
+                });
+            })),
             take_table("the changes", "hidden-words", move || {
                 latest.answer.with(|answer| {
                     let occlusion = answer.as_ref()?;
@@ -91,7 +105,7 @@ pub fn occlusion(page: Page, text: Var<String>, head: String) -> El {
         ])
 }
 
-fn show(page: Page, name: &str, place: &El, occlusion: &Occlusion) {
+fn show(place: &El, occlusion: &Occlusion) {
     let summary = match occlusion.mainstay() {
         Some(word) => format!(
             "On the whole text, “{}” has {}. It loses most without “{}”: {} points.",
@@ -124,7 +138,6 @@ fn show(page: Page, name: &str, place: &El, occlusion: &Occlusion) {
         );
     }
     place.append(list);
-    place.append(table(page, name, occlusion));
     if occlusion.words.len() == MOST {
         place.append(p(
             "note",
@@ -134,7 +147,7 @@ fn show(page: Page, name: &str, place: &El, occlusion: &Occlusion) {
 }
 
 /// The same in numbers.
-fn table(page: Page, name: &str, occlusion: &Occlusion) -> El {
+fn table(occlusion: &Occlusion) -> El {
     let head = el("tr");
     for title in ["Hidden word", &occlusion.label, "Change in points"] {
         head.append(el("th").attr("scope", "col").text(title));
@@ -153,10 +166,7 @@ fn table(page: Page, name: &str, occlusion: &Occlusion) -> El {
                 ]),
         );
     }
-    let summary = el("summary").text("Word by word, as a table");
-    disclosure(page, &format!("table-{name}"), summary).child(
-        el("table")
-            .class("shifts")
-            .children([el("thead").child(head), body]),
-    )
+    el("table")
+        .class("shifts")
+        .children([el("thead").child(head), body])
 }
