@@ -68,7 +68,8 @@ readerTest("four quantizations of the default BERT and BART are as far apart as 
   close(found, expected);
   const [f32, f16, q8, q4] = found;
   assert.equal(f32.divergence, 0);
-  assert.ok(f16.divergence <= q8.divergence && q8.divergence < q4.divergence, JSON.stringify(found));
+  // The file is Q8_0: halves hold its values nearly, and its own format loses by the activations' rounding alone.
+  assert.ok(f16.divergence < 1e-3 && q8.divergence < 1e-2 && q4.divergence > Math.max(f16.divergence, q8.divergence), JSON.stringify(found));
   assert.ok(expected.every(({ bytes }, i) => i === 0 || bytes < expected[i - 1].bytes));
 
   // The matrix is of the head that differs most, and says where and by how much.

@@ -131,8 +131,9 @@ fn fewer_bits_are_further_from_the_reference() {
     });
     assert!(bytes.is_sorted_by(|more, less| more > less), "{bytes:?}");
     let [half, byte, nibble] = [half, byte, nibble].map(|other| divergence(&reference, &other));
+    // The file is Q8_0, so that halves and bytes both lose next to nothing, and nibbles a second time.
     assert!(
-        half >= 0. && half < byte && byte < nibble,
+        half > -1e-6 && byte > -1e-6 && nibble > half.max(byte),
         "{half} {byte} {nibble}"
     );
     assert!(half < 1e-4, "halves hold what bytes held: {half}");
