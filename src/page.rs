@@ -140,7 +140,7 @@ pub struct Page {
     pub bart_attention: Latest<Attentions>,
     /// The decoder's rows that are shown, from the first; none shows all.
     pub rows: Var<Option<usize>>,
-    /// Whether these rows are a link's: the next writing keeps them.
+    /// Whether these rows are a link’s: the next writing that comes to its end keeps them.
     pub linked: Var<bool>,
     /// Recorded runs, to be shown while the models are on their way.
     recordings: Var<Vec<Recording>>,

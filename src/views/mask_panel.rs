@@ -249,14 +249,16 @@ fn stepper(page: Page, written: Derived<usize>) -> El {
             playing.set(None);
         }
     };
-    effect(move || {
-        if draft.with(|draft| draft.stage == Stage::Running) {
+    effect(move || match draft.with(|draft| draft.stage) {
+        Stage::Running => {
             stop();
-            match page.linked.now() {
-                true => page.linked.set(false),
-                false => shown.put(None),
+            // A link's rows wait for the first writing that comes to its end: one before it may be given up.
+            if !page.linked.now() {
+                shown.put(None);
             }
         }
+        Stage::Finished => page.linked.put(false),
+        _ => {}
     });
     let play = move || {
         if playing.peek(Option::is_some) {
@@ -275,11 +277,14 @@ fn stepper(page: Page, written: Derived<usize>) -> El {
         playing.set(set_interval_with_handle(beat, BEAT).ok());
     };
     let position = move || shown.get().unwrap_or(usize::MAX).min(written.get());
-    let range = el("input")
-        .attr("type", "range")
-        .attr("min", "1")
-        .live_attr("max", move || Some(written.get().to_string()))
-        .live_value(move || position().to_string())
+    let range = el("input").attr("type", "range").attr("min", "1");
+    let bounded = range.clone();
+    let range = range
+        .live_value(move || {
+            // Before the value, which a browser cuts down to the bound that it finds.
+            bounded.set_attr("max", Some(&written.get().to_string()));
+            position().to_string()
+        })
         .on("input", move |event| {
             stop();
             let rows = value_of(&event).parse().ok();

@@ -66,6 +66,7 @@ readerTest("each step asks first, reveals what the models say, and the page is l
   await page.getByRole("button", { name: "hide “letter”" }).click();
   await reader.choose(reader.masks, "a window");
   await reader.choose(reader.bart, "summarize");
+  await reader.bart.locator("[data-stage=Finished]").waitFor();
   await reader.choose(page.getByRole("region", { name: "Every layer, every head" }), "BART’s decoder");
   await reader.matrix("bert").locator("summary").filter({ hasText: "Row by row" }).click();
   await page.getByRole("textbox", { name: "Second", exact: true }).fill("It was sold again.");

@@ -109,11 +109,20 @@ impl Growing {
         self.store.save_part(&self.part).await
     }
 
-    /// As [`Growing::save`] where storage is full: the file gives the room back that the record needs.
-    pub(crate) async fn save_in_no_room(&mut self) -> Result<(), Error> {
-        self.part.loaded = self.part.loaded.saturating_sub(RECORD_ROOM);
-        self.writer.truncate(self.part.loaded)?;
-        self.save().await
+    /// As [`Growing::save`] where storage is full, for the last time: the file gives the room back that the record needs, which
+    /// browsers take note of when it is closed.
+    pub(crate) async fn save_in_no_room(self) -> Result<(), Error> {
+        let Self {
+            store,
+            mut part,
+            writer,
+            ..
+        } = self;
+        part.loaded = part.loaded.saturating_sub(RECORD_ROOM);
+        writer.truncate(part.loaded)?;
+        writer.flush()?;
+        drop(writer);
+        store.save_part(&part).await
     }
 
     /// Begins anew.
