@@ -77,6 +77,7 @@ readerTest("each step asks first, reveals what the models say, and the page is l
   await reader.matrix("decoder").and(page.locator("[data-weights=true]")).waitFor();
   await page.locator(".places li").first().waitFor();
   const before = await state(page);
+  const written = await reader.matrix("decoder").getAttribute("data-rows");
 
   await door(page).focus();
   await page.keyboard.press("Enter");
@@ -123,6 +124,7 @@ readerTest("each step asks first, reveals what the models say, and the page is l
   await page.waitForFunction((before) => Math.round(scrollY) === before.scrolled, before);
   await page.waitForFunction((before) => document.querySelector("#bert .guesses").innerText === before.guesses, before);
   await reader.matrix("bert").and(page.locator(`[data-forbidden="${before.matrix.forbidden}"][data-rows="${before.matrix.rows}"]`)).waitFor();
+  await reader.matrix("decoder").and(page.locator(`[data-weights=true][data-rows="${written}"]`)).waitFor();
   assert.deepEqual(await state(page), before);
   assert.ok(await door(page).evaluate((button) => button === document.activeElement));
   await page.getByText(/You have taken the tour, and guessed \d+ of 11 right/).waitFor();
