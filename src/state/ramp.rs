@@ -14,6 +14,16 @@ pub enum Scheme {
     Dark,
 }
 
+impl Scheme {
+    /// What the ramp's beginning and its end look like, in words.
+    pub fn ends(self) -> [&'static str; 2] {
+        match self {
+            Self::Light => ["pale", "dark"],
+            Self::Dark => ["dark", "bright"],
+        }
+    }
+}
+
 /// Position on the ramp (0 to 1) of an attention weight (0 to 1). The square root keeps the many small
 /// weights of a row apart; the legend's ticks say so.
 pub fn position(weight: f32) -> f32 {
@@ -67,6 +77,15 @@ fn encode(linear: f32) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_for_the_ends_are_true_of_their_colours() {
+        let light = |scheme, position| colour(scheme, position).map(u32::from).iter().sum::<u32>();
+        for (scheme, begins_lighter) in [(Scheme::Light, true), (Scheme::Dark, false)] {
+            assert_eq!(light(scheme, 0.0) > light(scheme, 1.0), begins_lighter);
+            assert_eq!(scheme.ends()[0] == "pale", begins_lighter);
+        }
+    }
 
     /// Oklab lightness of an sRGB colour, the other way round.
     fn lightness(rgb: [u8; 3]) -> f32 {

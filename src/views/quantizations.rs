@@ -356,6 +356,7 @@ fn differences(page: Page, compared: Latest<Comparison>, shown: Var<usize>) -> E
     });
     let marks = marks_in(page, Place::Difference);
     let reading = move || {
+        let [low, high] = page.scheme.get().ends();
         found.with(|found| {
             let Some((grid, largest, (layer, head))) = found else {
                 return String::new();
@@ -375,7 +376,7 @@ fn differences(page: Page, compared: Latest<Comparison>, shown: Var<usize>) -> E
                     small(f64::from(share * largest), 4)
                 ),
                 _ => format!(
-                    "Layer {}, head {}, where the attention differs most: from no difference (pale) to {} (dark).",
+                    "Layer {}, head {}, where the attention differs most: from no difference ({low}) to {} ({high}).",
                     layer + 1,
                     head + 1,
                     small(f64::from(*largest), 4)

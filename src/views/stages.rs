@@ -73,10 +73,11 @@ pub fn stages(page: Page) -> El {
             column: Some(column),
         } = marks.get()
         else {
+            let [low, high] = page.scheme.get().ends();
             return scored.with(|(_, least, most)| {
                 format!(
-                    "Scores compare what a token asks with what another offers; here they run from {} (pale) \
-                     to {} (dark). The mask takes some away. Softmax makes each row a hundred percent. Point \
+                    "Scores compare what a token asks with what another offers; here they run from {} ({low}) \
+                     to {} ({high}). The mask takes some away. Softmax makes each row a hundred percent. Point \
                      at a cell.",
                     signed(*least),
                     signed(*most)
