@@ -1,6 +1,8 @@
 // Checkpoints from the hub, from another address and from the disk: described, quantized in the page, kept, and run.
 
 import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 
 import { filesIn } from "./hub.mjs";
 import { fixture, filesInPage, importTest, packed } from "./import_page.mjs";
@@ -171,3 +173,22 @@ importTest("the importer goes when nobody asks, and its memory with it", async (
   assert.deepEqual(page.workers(), []);
   assert.equal(await page.evaluate(async () => (await Unmask.stored()).models.length), 1);
 });
+
+// A real letter-to-sound BART that others trained; it lies beside the repository, where it does.
+const PRONOUNCER = fileURLToPath(new URL("../../../shared/fixtures/bart-g2p-us", import.meta.url));
+
+if (existsSync(PRONOUNCER)) {
+  importTest("a BART that others trained is imported and speaks as in PyTorch", async ({ page, hub }) => {
+    hub.add("tests/bart-g2p-us", await filesIn(PRONOUNCER));
+    const words = JSON.parse(readFileSync(`${PRONOUNCER}/golden.json`, "utf8"));
+    assert.ok(words.length > 4);
+    const spoken = await page.evaluate(async (words) => {
+      const { id } = await Unmask.import("hub:tests/bart-g2p-us", { quantization: "F32" });
+      const bart = await Unmask.load(`stored:${id}`);
+      const spoken = [];
+      for (const word of words) spoken.push((await bart.complete(word)).text);
+      return spoken;
+    }, words.map(({ word }) => word));
+    assert.deepEqual(spoken, words.map(({ phonemes }) => phonemes));
+  });
+}
