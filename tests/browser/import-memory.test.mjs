@@ -35,7 +35,7 @@ importTest("BERT-base comes in at less than 300 MB and runs in less than 1 GB", 
   assert.ok(memory < 1.1 * choice.memory, `${memory} bytes in the engine, of ${choice.memory} that were promised`);
 });
 
-// All twelve layers of both halves take minutes: UNMASK_FULL_SHAPES=1 asks for them.
+// All twelve layers of both halves take a minute and more: UNMASK_FULL_SHAPES=1 asks for them.
 const LAYERS = process.env.UNMASK_FULL_SHAPES ? 12 : 1;
 
 importTest(`BART-large's shapes in ${LAYERS} + ${LAYERS} layers come in at less than 300 MB and write`, { profile: true }, async ({ page, hub }) => {
