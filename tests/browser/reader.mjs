@@ -61,6 +61,14 @@ export class UnmaskPage {
     );
   }
 
+  /** Waits until every head has answered: which of their buttons comes first changes no more. */
+  answered() {
+    return this.page.waitForFunction(() => {
+      const rows = [...document.querySelectorAll(".heads article > .take-along")];
+      return rows.length && rows.every((row) => !row.hidden) && document.querySelector(".own-words").textContent;
+    });
+  }
+
   choose(group, option) {
     return group.getByRole("radio", { name: option, exact: true }).check({ force: true });
   }
