@@ -4,7 +4,7 @@
 use std::hint::black_box;
 use unmask_kernels::{
     Activation, AttentionScratch, Epilogue, Format, Head, HeadMut, Kernels, PackedMatrix,
-    PackedMatrixBuilder, Scratch,
+    PackedMatrixBuilder, Rows, Scratch,
 };
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -147,7 +147,7 @@ fn measure(print: impl Fn(String)) {
         ));
         let time = seconds(|| {
             kernels
-                .quantize(&x, &weights, &mut scratch)
+                .quantize(&x, &weights, Rows::Independent, &mut scratch)
                 .expect("whole rows")
         });
         print(format!("{name:12} quantize {m}x{k}: {:.1} us", time * 1e6));

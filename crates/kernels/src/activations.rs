@@ -5,6 +5,7 @@ use crate::dispatch::{InstructionSet, Job, Kernels};
 use crate::error::{KernelError, expect_len};
 use crate::packed::{BLOCK, Format, PackedMatrix, QUADS};
 use crate::simd::{LANES, Quad, Quads, ROUND, Simd, Steps};
+use crate::widened::WIDENED_ABOVE;
 
 /// Most rows that are multiplied at once. Four rows of two registers of sums, with weights and a broadcast, are what
 /// the sixteen registers of x86 hold.
@@ -13,14 +14,28 @@ pub(crate) const MAX_ROWS: usize = 4;
 /// A block whose range is below this counts as constant: its steps would be denormal and their reciprocals infinite.
 const SMALLEST_SCALE: f32 = 1e-30;
 
+/// What the rows of activations have to do with each other. It matters to machines that multiply words of 16 bits: for many rows
+/// they round weights to those, too (a 4,000th of a column's largest), which for a few isn't worth the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rows {
+    /// Positions of a sequence. A row's products are the same, bit by bit, whatever other rows there are and however many.
+    Sequence,
+    /// Rows that stand for themselves, such as one step of several beams. Those of up to eight rows are the same whatever the
+    /// others are, and those of more; between the two they may differ by a rounding.
+    Independent,
+}
+
 /// Quantized activations: memory that is kept between calls, so that a forward pass allocates once.
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
     rows: usize,
     k: usize,
+    /// Whether they are to be multiplied with [`crate::widened::Widened`] panels.
+    wide: bool,
     /// What the activations were prepared for.
     made_for: Option<(InstructionSet, Format)>,
-    /// For each tile of rows, `[k / 32, 8, rows of the tile]` groups of four bytes.
+    /// For each tile of rows, `[k / 32, 8, rows of the tile]` groups of four integers; of words
+    /// that are wide, `[k / 2, rows of the tile]` pairs.
     quads: Quads,
     /// For each tile of rows, `[k / 32, rows of the tile]`. What is not in use is empty.
     scales: Vec<f32>,
@@ -34,8 +49,10 @@ pub struct Scratch {
 
 /// The activations of a tile of `ROWS` rows; all but `row_scales` block by block of k.
 pub(crate) struct Tile<'a, Q, const ROWS: usize> {
-    /// A group of four integers for each step and row.
+    /// A group of four integers for each step and row; of words, unless they are wide.
     pub(crate) quads: &'a [[[Q; ROWS]; QUADS]],
+    /// Of wide words: a pair of them for each step and row.
+    pub(crate) pairs: &'a [[i32; ROWS]],
     /// Of bytes: `x = offset + scale * q`.
     pub(crate) scales: &'a [[f32; ROWS]],
     /// Of bytes.
@@ -50,6 +67,16 @@ impl Scratch {
     /// Rows of the activations at hand.
     pub fn rows(&self) -> usize {
         self.rows
+    }
+
+    /// Whether they are to be multiplied with [`crate::widened::Widened`] panels.
+    pub(crate) fn wide(&self) -> bool {
+        self.wide
+    }
+
+    /// The length of a row.
+    pub(crate) fn k(&self) -> usize {
+        self.k
     }
 
     /// Whether these activations can be multiplied with this matrix.
@@ -67,6 +94,7 @@ impl Scratch {
         let quads = &Q::of(&self.quads)[first * QUADS..][..ROWS * blocks * QUADS];
         Tile {
             quads: quads.as_chunks().0.as_chunks().0,
+            pairs: Q::pairs(quads).as_chunks().0,
             scales: of_tile(&self.scales, first, blocks),
             offsets: of_tile(&self.offsets, first, blocks),
             starts: of_tile(&self.starts, first, blocks),
@@ -93,7 +121,7 @@ pub(crate) fn tiles(rows: usize) -> impl Iterator<Item = (usize, usize)> {
 
 impl Kernels {
     /// Quantizes `x` `[rows, weights.k()]` into `scratch`, for [`Kernels::gemm_columns`] with this matrix or any other
-    /// of the same format and k.
+    /// of the same format and k. `together` says what the rows are to each other.
     ///
     /// A row with an infinity or a NaN gives NaN in all of its outputs.
     ///
@@ -103,6 +131,7 @@ impl Kernels {
         self,
         x: &[f32],
         weights: &PackedMatrix,
+        together: Rows,
         scratch: &mut Scratch,
     ) -> Result<(), KernelError> {
         let k = weights.k();
@@ -110,6 +139,7 @@ impl Kernels {
         expect_len("x", x.len(), rows * k)?;
         scratch.rows = rows;
         scratch.k = k;
+        scratch.wide = together == Rows::Sequence || rows > WIDENED_ABOVE;
         scratch.made_for = Some((self.instruction_set(), weights.format()));
         match weights.format() {
             Format::Q8_0 => self.run(Quantize::<false> { x, scratch }),
@@ -136,6 +166,7 @@ impl<const SIGNED: bool> Job for Quantize<'_, SIGNED> {
         let steps = simd.steps();
         let quads = S::Quad::of_mut(&mut scratch.quads);
         quads.resize(x.len() / 4, S::Quad::default());
+        scratch.wide &= S::WORDS;
         let in_use = |yes: bool| if yes { x.len() / BLOCK } else { 0 };
         scratch.scales.resize(in_use(!S::WORDS), 0.0);
         scratch.offsets.resize(in_use(!S::WORDS), 0.0);
@@ -167,13 +198,11 @@ impl<const SIGNED: bool> Job for Quantize<'_, SIGNED> {
                         let sum: i32 = integers.iter().map(|&word| i32::from(word)).sum();
                         scratch.starts[at] = -8 * sum;
                     }
-                    let quads = &mut quads[(start * blocks + b * height) * QUADS..];
-                    for (to, from) in quads[row..]
-                        .iter_mut()
-                        .step_by(height)
-                        .zip(integers.as_chunks().0)
-                    {
-                        *to = S::Quad::new(*from);
+                    let block = &mut quads[(start * blocks + b * height) * QUADS..];
+                    let block = &mut block[..height * QUADS];
+                    match scratch.wide {
+                        true => S::Quad::write_pairs(block, height, row, &integers),
+                        false => S::Quad::write(block, height, row, &integers),
                     }
                 }
             }

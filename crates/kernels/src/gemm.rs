@@ -1,11 +1,12 @@
 //! Quantized matrix multiplication: `out = activation(x · wᵀ + bias) + residual`.
 
-use crate::activations::{MAX_ROWS, Scratch, Tile, tiles};
+use crate::activations::{MAX_ROWS, Rows, Scratch, Tile, tiles};
 use crate::dispatch::{Job, Kernels};
 use crate::error::{KernelError, expect_len};
 use crate::math;
 use crate::packed::{BLOCK, Block, PANEL, PackedMatrix, Panel, Panels, rolled};
 use crate::simd::Simd;
+use crate::widened::Widened;
 use std::marker::PhantomData;
 use std::ops::Range;
 
@@ -109,7 +110,8 @@ impl<'a> OutColumns<'a> {
 }
 
 impl Kernels {
-    /// `out = activation(x · wᵀ + bias) + residual` with `x` `[m, k]`, weights `[n, k]` and `out` `[m, n]`, for any m.
+    /// `out = activation(x · wᵀ + bias) + residual` with `x` `[m, k]`, weights `[n, k]` and `out` `[m, n]`, for any m rows that are
+    /// [independent](Rows::Independent).
     ///
     /// # Errors
     /// If a length doesn't fit these shapes.
@@ -121,7 +123,7 @@ impl Kernels {
         epilogue: Epilogue<'_>,
         scratch: &mut Scratch,
     ) -> Result<(), KernelError> {
-        self.quantize(x, weights, scratch)?;
+        self.quantize(x, weights, Rows::Independent, scratch)?;
         let mut out = OutColumns::new(out, scratch.rows(), weights.n())?;
         self.gemm_columns(scratch, weights, &mut out, epilogue)
     }
@@ -190,21 +192,30 @@ impl<B: Block> Job for Gemm<'_, '_, B> {
         // Panels outside, rows inside: a panel stays in the first-level cache while the activations, which are far
         // smaller than the weights, pass by.
         let Range { start, end } = self.out.range();
-        let mut panels = start / PANEL..end.div_ceil(PANEL);
-        if self.activations.rows() == 1 {
-            // One row has so few sums that two panels share its broadcasts.
-            while panels.len() >= 2 {
-                self.tile::<S, 2, 1>(simd, panels.start, 0);
-                panels.start += 2;
+        let panels = start / PANEL..end.div_ceil(PANEL);
+        let rows = self.activations.rows();
+        if S::WORDS && self.activations.wide() {
+            let mut widened = Widened::new(self.activations.k());
+            for panel in panels {
+                widened.fill(simd, &self.panels[panel]);
+                for (row, height) in tiles(rows) {
+                    match height {
+                        MAX_ROWS => self.wide_tile::<S, MAX_ROWS>(simd, &widened, panel, row),
+                        3 => self.wide_tile::<S, 3>(simd, &widened, panel, row),
+                        2 => self.wide_tile::<S, 2>(simd, &widened, panel, row),
+                        _ => self.wide_tile::<S, 1>(simd, &widened, panel, row),
+                    }
+                }
             }
+            return;
         }
         for panel in panels {
-            for (row, height) in tiles(self.activations.rows()) {
+            for (row, height) in tiles(rows) {
                 match height {
-                    MAX_ROWS => self.tile::<S, 1, MAX_ROWS>(simd, panel, row),
-                    3 => self.tile::<S, 1, 3>(simd, panel, row),
-                    2 => self.tile::<S, 1, 2>(simd, panel, row),
-                    _ => self.tile::<S, 1, 1>(simd, panel, row),
+                    MAX_ROWS => self.tile::<S, MAX_ROWS>(simd, panel, row),
+                    3 => self.tile::<S, 3>(simd, panel, row),
+                    2 => self.tile::<S, 2>(simd, panel, row),
+                    _ => self.tile::<S, 1>(simd, panel, row),
                 }
             }
         }
@@ -212,42 +223,52 @@ impl<B: Block> Job for Gemm<'_, '_, B> {
 }
 
 impl<B: Block> Gemm<'_, '_, B> {
-    /// `ROWS` rows of `PANELS` panels' columns.
+    /// `ROWS` rows of a panel's columns. One panel at a time: a single row waits for weights from memory, and two streams of
+    /// them arrive half as fast as one.
     #[inline(always)]
-    fn tile<S: Simd, const PANELS: usize, const ROWS: usize>(
+    fn tile<S: Simd, const ROWS: usize>(&mut self, simd: S, panel: usize, row: usize) {
+        let activations: Tile<'_, S::Quad, ROWS> = self.activations.tile(row);
+        let blocks = &self.panels[panel][..activations.quads.len()];
+        let mut sums = [simd.splat(0.0); ROWS];
+        for (b, block) in blocks.iter().enumerate() {
+            block.multiply_add(simd, &activations, b, &mut sums);
+        }
+        self.finish(simd, panel, row, sums, activations.row_scales);
+    }
+
+    /// `ROWS` rows of a widened panel's columns.
+    #[inline(always)]
+    fn wide_tile<S: Simd, const ROWS: usize>(
         &mut self,
         simd: S,
+        widened: &Widened,
         panel: usize,
         row: usize,
     ) {
         let activations: Tile<'_, S::Quad, ROWS> = self.activations.tile(row);
-        let per_panel = activations.quads.len();
-        let panels: [&[B]; PANELS] = std::array::from_fn(|p| &self.panels[panel + p][..per_panel]);
-        let mut sums = [[simd.splat(0.0); ROWS]; PANELS];
-        for b in 0..per_panel {
-            B::multiply_add(
-                simd,
-                panels.map(|panel| &panel[b]),
-                &activations,
-                b,
-                &mut sums,
-            );
+        let sums = widened.multiply(simd, activations.pairs);
+        self.finish(simd, panel, row, sums, activations.row_scales);
+    }
+
+    /// Finishes a tile's sums of a panel: scales words, and applies the epilogue.
+    #[inline(always)]
+    fn finish<S: Simd, const ROWS: usize>(
+        &mut self,
+        simd: S,
+        panel: usize,
+        row: usize,
+        sums: [S::F32; ROWS],
+        row_scales: &[f32],
+    ) {
+        let mut products = [[0.0; PANEL]; ROWS];
+        for (i, (product, mut sum)) in products.iter_mut().zip(sums).enumerate() {
+            if S::WORDS {
+                sum = simd.mul(sum, simd.splat(row_scales[i]));
+            }
+            simd.store(sum, product);
         }
-        if S::WORDS {
-            for sums in &mut sums {
-                for (sum, &scale) in sums.iter_mut().zip(activations.row_scales) {
-                    *sum = simd.mul(*sum, simd.splat(scale));
-                }
-            }
-        }
-        let mut products = [[0.0; PANEL]; MAX_ROWS];
-        for (p, sums) in sums.into_iter().enumerate() {
-            for (product, sum) in products.iter_mut().zip(sums) {
-                simd.store(sum, product);
-            }
-            for i in rolled(ROWS) {
-                self.store(simd, panel + p, row + i, simd.load(&products[i]));
-            }
+        for i in rolled(ROWS) {
+            self.store(simd, panel, row + i, simd.load(&products[i]));
         }
     }
 

@@ -51,8 +51,9 @@ mod simd;
 #[cfg(test)]
 mod tests;
 mod top_k;
+mod widened;
 
-pub use activations::Scratch;
+pub use activations::{Rows, Scratch};
 pub use attention::{AttentionScratch, Head, HeadMut};
 pub use dispatch::{InstructionSet, Kernels};
 pub use error::KernelError;

@@ -43,20 +43,33 @@ pub(crate) trait Block: Clone {
     /// All columns zero.
     const ZERO: Self;
 
+    /// By what [`Block::widen`] multiplies the file's integers first.
+    const UNIT: f32;
+
     /// Takes a column from a block of the file; false if its scale isn't finite.
     fn set_column(&mut self, column: usize, bytes: &[u8]) -> bool;
 
     /// A column's values.
     fn column(&self, column: usize) -> [f32; BLOCK];
 
-    /// Adds to `sums` the products of `PANELS` panels' blocks with block `b` of `ROWS` rows of activations; of words, before
-    /// their rows' scales.
-    fn multiply_add<S: Simd, const PANELS: usize, const ROWS: usize>(
+    /// The columns' scales, half floats.
+    fn scales(&self) -> &[u16; PANEL];
+
+    /// Widens the block to words, two steps of two values of k at a time, as [`Simd::widen`] does.
+    fn widen<S: Simd>(
+        &self,
         simd: S,
-        blocks: [&Self; PANELS],
+        ratios: &[i16; PANEL],
+        words: &mut [[[i16; 2 * PANEL]; 2]; QUADS],
+    );
+
+    /// Adds to `sums` its products with block `b` of `ROWS` rows of activations; of words, before their rows' scales.
+    fn multiply_add<S: Simd, const ROWS: usize>(
+        &self,
+        simd: S,
         activations: &Tile<'_, S::Quad, ROWS>,
         b: usize,
-        sums: &mut [[S::F32; ROWS]; PANELS],
+        sums: &mut [S::F32; ROWS],
     );
 }
 
@@ -83,6 +96,7 @@ impl Block for Q8Block {
         scales: [0; PANEL],
         sums: [0; PANEL],
     };
+    const UNIT: f32 = 1.0;
 
     fn set_column(&mut self, column: usize, bytes: &[u8]) -> bool {
         let (scale, quants) = bytes.split_at(2);
@@ -98,35 +112,50 @@ impl Block for Q8Block {
         f16::from_bits(self.scales[column]).is_finite()
     }
 
+    #[inline(always)]
+    fn scales(&self) -> &[u16; PANEL] {
+        &self.scales
+    }
+
+    #[inline(always)]
+    fn widen<S: Simd>(
+        &self,
+        simd: S,
+        ratios: &[i16; PANEL],
+        words: &mut [[[i16; 2 * PANEL]; 2]; QUADS],
+    ) {
+        for (quants, words) in self.quants.iter().zip(words) {
+            simd.widen(quants, ratios, words);
+        }
+    }
+
     fn column(&self, column: usize) -> [f32; BLOCK] {
         let scale = f16::from_bits(self.scales[column]).to_f32();
         std::array::from_fn(|i| scale * f32::from(self.quants[i / 4][4 * column + i % 4]))
     }
 
     #[inline(always)]
-    fn multiply_add<S: Simd, const PANELS: usize, const ROWS: usize>(
+    fn multiply_add<S: Simd, const ROWS: usize>(
+        &self,
         simd: S,
-        blocks: [&Self; PANELS],
         activations: &Tile<'_, S::Quad, ROWS>,
         b: usize,
-        sums: &mut [[S::F32; ROWS]; PANELS],
+        sums: &mut [S::F32; ROWS],
     ) {
-        let dots = simd.dots(blocks.map(|block| &block.quants), &activations.quads[b]);
-        for ((block, dots), sums) in blocks.iter().zip(dots).zip(sums) {
-            let weight_scales = simd.load_f16(&block.scales);
-            if S::WORDS {
-                for (sum, dot) in sums.iter_mut().zip(dots) {
-                    *sum = simd.mul_add(simd.to_f32(dot), weight_scales, *sum);
-                }
-                continue;
+        let dots = simd.dots(&self.quants, &activations.quads[b]);
+        let weight_scales = simd.load_f16(&self.scales);
+        if S::WORDS {
+            for (sum, dot) in sums.iter_mut().zip(dots) {
+                *sum = simd.mul_add(simd.to_f32(dot), weight_scales, *sum);
             }
-            let weight_sums = simd.load_i16(&block.sums);
-            let (scales, offsets) = (&activations.scales[b], &activations.offsets[b]);
-            for row in 0..ROWS {
-                let offset = simd.mul(simd.splat(offsets[row]), weight_sums);
-                let dot = simd.mul_add(simd.to_f32(dots[row]), simd.splat(scales[row]), offset);
-                sums[row] = simd.mul_add(dot, weight_scales, sums[row]);
-            }
+            return;
+        }
+        let weight_sums = simd.load_i16(&self.sums);
+        let (scales, offsets) = (&activations.scales[b], &activations.offsets[b]);
+        for row in 0..ROWS {
+            let offset = simd.mul(simd.splat(offsets[row]), weight_sums);
+            let dot = simd.mul_add(simd.to_f32(dots[row]), simd.splat(scales[row]), offset);
+            sums[row] = simd.mul_add(dot, weight_scales, sums[row]);
         }
     }
 }
@@ -145,6 +174,7 @@ impl Block for Q4Block {
         nibbles: [[0x88; 4 * PANEL]; QUADS / 2],
         scales: [0; PANEL],
     };
+    const UNIT: f32 = 16.0;
 
     fn set_column(&mut self, column: usize, bytes: &[u8]) -> bool {
         let (scale, nibbles) = bytes.split_at(2);
@@ -154,6 +184,30 @@ impl Block for Q4Block {
             quad[4 * column..4 * column + 4].copy_from_slice(four);
         }
         f16::from_bits(self.scales[column]).is_finite()
+    }
+
+    #[inline(always)]
+    fn scales(&self) -> &[u16; PANEL] {
+        &self.scales
+    }
+
+    #[inline(always)]
+    fn widen<S: Simd>(
+        &self,
+        simd: S,
+        ratios: &[i16; PANEL],
+        words: &mut [[[i16; 2 * PANEL]; 2]; QUADS],
+    ) {
+        // In the upper half of a byte a nibble counts 16 times, and flipping the top bit takes its 8 off.
+        let (low, high) = words.split_at_mut(QUADS / 2);
+        for ((nibbles, low), high) in self.nibbles.iter().zip(low).zip(high) {
+            simd.widen(&nibbles.map(|byte| (byte << 4 ^ 0x80) as i8), ratios, low);
+            simd.widen(
+                &nibbles.map(|byte| (byte & 0xf0 ^ 0x80) as i8),
+                ratios,
+                high,
+            );
+        }
     }
 
     fn column(&self, column: usize) -> [f32; BLOCK] {
@@ -166,30 +220,27 @@ impl Block for Q4Block {
     }
 
     #[inline(always)]
-    fn multiply_add<S: Simd, const PANELS: usize, const ROWS: usize>(
+    fn multiply_add<S: Simd, const ROWS: usize>(
+        &self,
         simd: S,
-        blocks: [&Self; PANELS],
         activations: &Tile<'_, S::Quad, ROWS>,
         b: usize,
-        sums: &mut [[S::F32; ROWS]; PANELS],
+        sums: &mut [S::F32; ROWS],
     ) {
-        let nibbles = blocks.map(|block| &block.nibbles);
         let starts = if S::WORDS {
             activations.starts[b]
         } else {
             [0; ROWS]
         };
-        let dots = simd.nibble_dots(nibbles, &activations.quads[b], starts);
-        for ((block, dots), sums) in blocks.iter().zip(dots).zip(sums) {
-            let weight_scales = simd.load_f16(&block.scales);
-            for row in 0..ROWS {
-                let mut dot = simd.to_f32(dots[row]);
-                if !S::WORDS {
-                    let scale = simd.splat(activations.scales[b][row]);
-                    dot = simd.mul_add(dot, scale, simd.splat(activations.offsets[b][row]));
-                }
-                sums[row] = simd.mul_add(dot, weight_scales, sums[row]);
+        let dots = simd.nibble_dots(&self.nibbles, &activations.quads[b], starts);
+        let weight_scales = simd.load_f16(&self.scales);
+        for row in 0..ROWS {
+            let mut dot = simd.to_f32(dots[row]);
+            if !S::WORDS {
+                let scale = simd.splat(activations.scales[b][row]);
+                dot = simd.mul_add(dot, scale, simd.splat(activations.offsets[b][row]));
             }
+            sums[row] = simd.mul_add(dot, weight_scales, sums[row]);
         }
     }
 }

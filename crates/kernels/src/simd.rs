@@ -6,7 +6,7 @@
 //!
 //! A value of an implementing type is the proof that its instructions may run: [`crate::dispatch`] alone makes one.
 
-use crate::packed::{QUADS, rolled};
+use crate::packed::{BLOCK, QUADS, rolled};
 
 #[cfg(any(test, not(all(target_arch = "wasm32", target_feature = "simd128"))))]
 pub(crate) mod scalar;
@@ -21,6 +21,17 @@ pub(crate) const LANES: usize = 8;
 /// Adding this to a float of magnitude below 2^22 rounds it to the nearest integer, ties to even, and leaves that
 /// integer in the low bits of the float's own bits: rounding and conversion in one addition, alike everywhere.
 pub(crate) const ROUND: f32 = 12_582_912.0;
+
+/// Products of words that are summed as integers before their sum becomes a float.
+pub(crate) const WORDS_SUMMED: usize = 64;
+
+/// By what [`Simd::widen`] multiplies a byte whose ratio is one (2^15).
+pub(crate) const WIDENED: i16 = 32;
+
+const _: () = {
+    let largest = 128 * WIDENED as i64 * Steps::WORDS.most as i64;
+    assert!(WORDS_SUMMED as i64 * largest <= i32::MAX as i64);
+};
 
 /// The integers from `least` to `most`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,10 +51,11 @@ impl Steps {
         least: -128.0,
         most: 127.0,
     };
-    /// Words on both sides of zero: 32 products of one with a byte each are far from the end of 32 bits.
+    /// Words on both sides of zero. The sum of [`WORDS_SUMMED`] products with the largest words that
+    /// [`Simd::widen`] makes still fits in 32 bits.
     pub(crate) const WORDS: Self = Self {
-        least: -32767.0,
-        most: 32767.0,
+        least: -8191.0,
+        most: 8191.0,
     };
     /// The top bit counts 128.
     #[cfg(any(test, target_arch = "x86_64", feature = "relaxed-simd"))]
@@ -57,11 +69,23 @@ impl Steps {
 pub(crate) trait Quad: Copy + Default + 'static {
     /// From the integers in the order of k, which are bytes or words as the instruction set wants them.
     fn new(steps: [i16; 4]) -> Self;
+    /// Writes one row of `height` to the quads of a tile and a block.
+    #[inline(always)]
+    fn write(block: &mut [Self], height: usize, row: usize, steps: &[i16; BLOCK]) {
+        let to = block[row..].iter_mut().step_by(height);
+        for (to, from) in to.zip(steps.as_chunks().0) {
+            *to = Self::new(*from);
+        }
+    }
+    /// The same pair by pair, so that a step of a tile finds its rows' pairs side by side; only of words.
+    fn write_pairs(block: &mut [Self], height: usize, row: usize, steps: &[i16; BLOCK]);
     /// The integers in the order of k.
     #[cfg(test)]
     fn steps(self) -> [i16; 4];
     /// Those of this form.
     fn of(quads: &Quads) -> &[Self];
+    /// Their words, two by two; none of bytes.
+    fn pairs(quads: &[Self]) -> &[i32];
     /// The memory for those of this form.
     fn of_mut(quads: &mut Quads) -> &mut Vec<Self>;
 }
@@ -78,6 +102,10 @@ impl Quad for [i8; 4] {
     fn new(steps: [i16; 4]) -> Self {
         steps.map(|step| step as i8)
     }
+    #[inline(always)]
+    fn write_pairs(block: &mut [Self], height: usize, row: usize, steps: &[i16; BLOCK]) {
+        Self::write(block, height, row, steps);
+    }
     #[cfg(test)]
     fn steps(self) -> [i16; 4] {
         self.map(i16::from)
@@ -85,6 +113,10 @@ impl Quad for [i8; 4] {
     #[inline(always)]
     fn of(quads: &Quads) -> &[Self] {
         &quads.bytes
+    }
+    #[inline(always)]
+    fn pairs(_: &[Self]) -> &[i32] {
+        &[]
     }
     #[inline(always)]
     fn of_mut(quads: &mut Quads) -> &mut Vec<Self> {
@@ -101,6 +133,14 @@ impl Quad for WordPairs {
         let pair = |low: i16, high: i16| i32::from(low as u16) | i32::from(high) << 16;
         [pair(a, c), pair(b, d)]
     }
+    #[inline(always)]
+    fn write_pairs(block: &mut [Self], height: usize, row: usize, steps: &[i16; BLOCK]) {
+        let to = block.as_flattened_mut()[row..].iter_mut().step_by(height);
+        let pairs = steps.as_chunks().0.iter().flat_map(|from| Self::new(*from));
+        for (to, from) in to.zip(pairs) {
+            *to = from;
+        }
+    }
     #[cfg(test)]
     fn steps(self) -> [i16; 4] {
         let [[a, c], [b, d]] = self.map(|pair| [pair as i16, (pair >> 16) as i16]);
@@ -109,6 +149,10 @@ impl Quad for WordPairs {
     #[inline(always)]
     fn of(quads: &Quads) -> &[Self] {
         &quads.words
+    }
+    #[inline(always)]
+    fn pairs(quads: &[Self]) -> &[i32] {
+        quads.as_flattened()
     }
     #[inline(always)]
     fn of_mut(quads: &mut Quads) -> &mut Vec<Self> {
@@ -189,6 +233,8 @@ pub(crate) trait Simd: Copy {
 
     /// The same integer in every lane.
     fn splat_i32(self, value: i32) -> Self::I32;
+    /// `a + b`, exact.
+    fn add_i32(self, a: Self::I32, b: Self::I32) -> Self::I32;
     /// Thirty-two bytes from memory, four to a lane.
     fn load_bytes(self, bytes: &[i8; 4 * LANES]) -> Self::Bytes;
     /// The low and the high nibbles of thirty-two bytes, each 0 to 15.
@@ -202,49 +248,97 @@ pub(crate) trait Simd: Copy {
     /// What the second operand of [`Simd::dot_add`] may be.
     fn steps(self) -> Steps;
 
-    /// The dot products of a block's 32 values of k, for the eight columns of each of `weights` and each row.
+    /// Bytes as words on another scale, exact: each times [`WIDENED`] and its lane's ratio in units of 2^-15, rounded.
+    /// Bytes 0 and 2 of each lane are in the first half, bytes 1 and 3 in the second, as in [`WordPairs`].
     #[inline(always)]
-    fn dots<const PANELS: usize, const ROWS: usize>(
+    fn widen(
         self,
-        weights: [&[[i8; 4 * LANES]; QUADS]; PANELS],
+        bytes: &[i8; 4 * LANES],
+        ratios: &[i16; LANES],
+        words: &mut [[i16; 2 * LANES]; 2],
+    ) {
+        let scaled = |byte: i8, ratio: i16| {
+            let product = i32::from(byte) * i32::from(WIDENED) * i32::from(ratio);
+            ((product + (1 << 14)) >> 15) as i16
+        };
+        for (odd, words) in words.iter_mut().enumerate() {
+            for (i, word) in words.iter_mut().enumerate() {
+                *word = scaled(bytes[4 * (i / 2) + 2 * (i % 2) + odd], ratios[i / 2]);
+            }
+        }
+    }
+    /// Adds to each lane of each row's sums the dot product of its two words with the row's pair of words, exact.
+    fn pair_dots_add<const ROWS: usize>(
+        self,
+        sums: [Self::I32; ROWS],
+        words: &[i16; 2 * LANES],
+        pairs: &[i32; ROWS],
+    ) -> [Self::I32; ROWS];
+
+    /// The dot products of a block's 32 values of k, for eight columns and each row.
+    #[inline(always)]
+    fn dots<const ROWS: usize>(
+        self,
+        weights: &[[i8; 4 * LANES]; QUADS],
         quads: &[[Self::Quad; ROWS]; QUADS],
-    ) -> [[Self::I32; ROWS]; PANELS] {
-        let mut dots = [[self.splat_i32(0); ROWS]; PANELS];
+    ) -> [Self::I32; ROWS] {
+        let turns = Self::turns(ROWS);
+        let mut dots = [[self.splat_i32(0); ROWS]; 2];
         for pair in rolled(QUADS / 2) {
-            for step in [2 * pair, 2 * pair + 1] {
+            for turn in [0, 1] {
+                let step = 2 * pair + turn;
                 let quads = quads[step].each_ref().map(|quad| self.splat_quad(quad));
-                for (weights, dots) in weights.iter().zip(&mut dots) {
-                    let weights = self.load_bytes(&weights[step]);
-                    for (dot, &quad) in dots.iter_mut().zip(&quads) {
-                        *dot = self.dot_add(*dot, weights, quad);
-                    }
+                let weights = self.load_bytes(&weights[step]);
+                for (dot, quad) in dots[turn % turns].iter_mut().zip(quads) {
+                    *dot = self.dot_add(*dot, weights, quad);
                 }
             }
         }
-        dots
+        self.in_turns(dots)
     }
 
     /// The same for nibbles, of which the low ones are the first half of k. They are the steps, exactly. The sums begin at
     /// a number for each row.
     #[inline(always)]
-    fn nibble_dots<const PANELS: usize, const ROWS: usize>(
+    fn nibble_dots<const ROWS: usize>(
         self,
-        weights: [&[[u8; 4 * LANES]; QUADS / 2]; PANELS],
+        weights: &[[u8; 4 * LANES]; QUADS / 2],
         quads: &[[Self::Quad; ROWS]; QUADS],
         starts: [i32; ROWS],
-    ) -> [[Self::I32; ROWS]; PANELS] {
-        let mut dots = [starts.map(|start| self.splat_i32(start)); PANELS];
+    ) -> [Self::I32; ROWS] {
+        let turns = Self::turns(ROWS);
+        let mut dots = [
+            starts.map(|start| self.splat_i32(start)),
+            [self.splat_i32(0); ROWS],
+        ];
         for step in rolled(QUADS / 2) {
-            let (low_quads, high_quads) = (&quads[step], &quads[step + QUADS / 2]);
-            for (weights, dots) in weights.iter().zip(&mut dots) {
-                let (low, high) = self.load_nibbles(&weights[step]);
-                for row in 0..ROWS {
-                    dots[row] = self.dot_add(dots[row], self.splat_quad(&low_quads[row]), low);
-                    dots[row] = self.dot_add(dots[row], self.splat_quad(&high_quads[row]), high);
+            let (low, high) = self.load_nibbles(&weights[step]);
+            for (turn, step, nibbles) in [(0, step, low), (1, step + QUADS / 2, high)] {
+                for (dot, quad) in dots[turn % turns].iter_mut().zip(&quads[step]) {
+                    *dot = self.dot_add(*dot, self.splat_quad(quad), nibbles);
                 }
             }
         }
-        dots
+        self.in_turns(dots)
+    }
+
+    /// In how many turns a block is summed. A single row has so few sums that they would wait for one another where
+    /// the addition is a part of the dot product.
+    #[inline(always)]
+    fn turns(rows: usize) -> usize {
+        if rows == 1 && Self::ONE_DOT { 2 } else { 1 }
+    }
+
+    /// The sums of both turns.
+    #[inline(always)]
+    fn in_turns<const ROWS: usize>(
+        self,
+        [mut sums, others]: [[Self::I32; ROWS]; 2],
+    ) -> [Self::I32; ROWS] {
+        if Self::turns(ROWS) == 2 {
+            sums[0] = self.add_i32(sums[0], others[0]);
+        }
+        sums
     }
 
     /// The sum of all lanes.

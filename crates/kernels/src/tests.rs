@@ -6,7 +6,8 @@
 use crate::activations::{Bits, Scratch};
 #[cfg(not(target_arch = "wasm32"))]
 use crate::packed::{quantize_q4_0, quantize_q8_0};
-use crate::simd::{LANES, Quad, ROUND, Simd, Steps};
+use crate::simd::{LANES, Quad, ROUND, Simd, Steps, WIDENED, WORDS_SUMMED};
+use crate::widened::WIDENED_ABOVE;
 use crate::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -129,15 +130,18 @@ fn check_gemm(seed: u64, format: Format, values: Values, m: usize, n: usize, k: 
     let bias = samples.floats(n, Values::Normal);
     let residual = samples.floats(m * n, Values::Normal);
 
-    let (mut exact, mut bounds) = (Vec::new(), Vec::new());
+    let (mut exact, mut byte_bounds, mut word_bounds) = (Vec::new(), Vec::new(), Vec::new());
+    let largest = |values: &[f32]| f64::from(values.iter().fold(0.0_f32, |a, x| a.max(x.abs())));
     for i in 0..m {
-        // Words have one scale for a row.
-        let largest = x[i * k..][..k]
-            .iter()
-            .fold(0.0_f32, |most, x| most.max(x.abs()));
-        let word_step = f64::from(largest) / 32767.0;
+        // Words have one scale for a row, and widened weights one for a column.
+        let word_step = largest(&x[i * k..][..k]) / 8191.0;
         for j in 0..n {
-            let (mut sum, mut bound) = (f64::from(bias[j]) + f64::from(residual[i * n + j]), 1e-5);
+            let widened_step = match m > WIDENED_ABOVE {
+                true => largest(&dense[j * k..][..k]) * (1.0 / 4064.0 + 1.0 / 32767.0),
+                false => 0.0,
+            };
+            let mut sum = f64::from(bias[j]) + f64::from(residual[i * n + j]);
+            let (mut byte_bound, mut word_bound) = (1e-5, 1e-5);
             for (x, w) in x[i * k..][..k]
                 .chunks(BLOCK)
                 .zip(dense[j * k..][..k].chunks(BLOCK))
@@ -150,15 +154,18 @@ fn check_gemm(seed: u64, format: Format, values: Values, m: usize, n: usize, k: 
                     Format::Q8_0 => (most - least) / 255.0,
                     Format::Q4_0 => most.max(-least) / 127.0,
                 };
-                let step = step.max(word_step);
                 let size = most.abs().max(least.abs());
                 for (x, w) in x.into_iter().zip(w) {
                     sum += x * w;
-                    bound += (step * 0.501 + size * 2e-5 + 1e-27) * w.abs();
+                    let rounding = (size * 2e-5 + 1e-27) * w.abs();
+                    byte_bound += step * 0.501 * w.abs() + rounding;
+                    word_bound += word_step * 0.501 * (w.abs() + widened_step);
+                    word_bound += widened_step * 0.501 * x.abs() + rounding;
                 }
             }
             exact.push(sum);
-            bounds.push(bound);
+            byte_bounds.push(byte_bound);
+            word_bounds.push(word_bound);
         }
     }
     let epilogue = Epilogue {
@@ -169,6 +176,10 @@ fn check_gemm(seed: u64, format: Format, values: Values, m: usize, n: usize, k: 
     for kernels in Kernels::available() {
         let what = format!("{kernels:?} {format:?} {values:?} {m}x{n}x{k}");
         let out = gemm(kernels, &x, &packed, epilogue);
+        let bounds = match kernels.run(Words) {
+            true => &word_bounds,
+            false => &byte_bounds,
+        };
         assert_close(&what, &out, &exact, |i| bounds[i]);
     }
 }
@@ -196,7 +207,9 @@ fn check_quantize(seed: u64, format: Format, values: Values, m: usize, k: usize)
             .filter(|kernels| kernels.run(Words) == words)
             .map(|kernels| {
                 let mut scratch = Scratch::default();
-                kernels.quantize(&x, &packed, &mut scratch).unwrap();
+                kernels
+                    .quantize(&x, &packed, Rows::Independent, &mut scratch)
+                    .unwrap();
                 (kernels, kernels.run(Bits(&scratch)))
             });
         let quantized: Vec<_> = quantized.collect();
@@ -239,6 +252,15 @@ impl dispatch::Job for Exact<'_> {
         keep(simd.to_f32(simd.dot_add(simd.splat_i32(0), signed, high)));
         let quad = simd.splat_quad(&S::Quad::new([-128, 127, -1, 3]));
         keep(simd.to_f32(simd.dot_add(simd.splat_i32(0), quad, unsigned)));
+        let ratios = self.halves.map(|half| half as i16);
+        let mut words = [[0; 2 * LANES]; 2];
+        simd.widen(self.signed, &ratios, &mut words);
+        let pairs = [-8191 << 16 | 8191, i32::from(ratios[0] >> 2)];
+        for words in &words {
+            let sums = [simd.splat_i32(7), simd.splat_i32(-7)];
+            let dots = simd.pair_dots_add(sums, words, &pairs);
+            dots.into_iter().for_each(|dots| keep(simd.to_f32(dots)));
+        }
         keep(simd.load_f16(self.halves));
         let floats = self.floats.as_chunks::<LANES>().0;
         let v = simd.load(&floats[0]);
@@ -317,18 +339,50 @@ fn the_largest_words_do_not_overflow() {
         #[inline(always)]
         fn run<S: Simd>(self, simd: S) -> Self::Output {
             let quads = [[S::Quad::new([self.1; 4])]; 8];
-            let [[dots]] = simd.dots([&[[self.0; 4 * LANES]; 8]], &quads);
+            let [dots] = simd.dots(&[[self.0; 4 * LANES]; 8], &quads);
             let mut sums = [0.0; LANES];
             simd.store(simd.to_f32(dots), &mut sums);
             S::WORDS.then_some(sums)
         }
     }
     for kernels in Kernels::available() {
-        for (weight, word) in [(-128, -32767), (-128, 32767), (127, 32767), (127, -32767)] {
+        for (weight, word) in [(-128, -8191), (-128, 8191), (127, 8191), (127, -8191)] {
             if let Some(sums) = kernels.run(Sum(weight, word)) {
                 let exact = 32 * i32::from(weight) * i32::from(word);
                 assert_eq!(sums, [exact as f32; LANES], "{kernels:?}");
             }
+        }
+    }
+}
+
+/// So are sums of the largest words and widened weights.
+#[test]
+fn the_largest_widened_weights_do_not_overflow() {
+    struct Sum(i8, i16);
+    impl dispatch::Job for Sum {
+        const MULTIPLIES_BYTES: bool = true;
+        type Output = [f32; LANES];
+
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) -> Self::Output {
+            let mut words = [[0; 2 * LANES]; 2];
+            simd.widen(&[self.0; 4 * LANES], &[i16::MAX; LANES], &mut words);
+            let pair = i32::from(self.1 as u16) | i32::from(self.1) << 16;
+            let mut dots = [simd.splat_i32(0)];
+            for step in 0..WORDS_SUMMED / 2 {
+                dots = simd.pair_dots_add(dots, &words[step % 2], &[pair]);
+            }
+            let mut sums = [0.0; LANES];
+            simd.store(simd.to_f32(dots[0]), &mut sums);
+            sums
+        }
+    }
+    for kernels in Kernels::available() {
+        for (weight, word) in [(-128, -8191), (-128, 8191), (127, 8191), (127, -8191)] {
+            let sums = kernels.run(Sum(weight, word));
+            let exact =
+                WORDS_SUMMED as i32 * i32::from(weight) * i32::from(WIDENED) * i32::from(word);
+            assert_eq!(sums, [exact as f32; LANES], "{kernels:?}");
         }
     }
 }
@@ -837,10 +891,12 @@ fn the_largest_floats_quantize() {
         let x: [f32; 32] = std::array::from_fn(|i| if i % 2 == 0 { f32::MAX } else { f32::MIN });
         let mut scratch = Scratch::default();
         for kernels in Kernels::available() {
-            kernels.quantize(&x, &packed, &mut scratch).unwrap();
+            kernels
+                .quantize(&x, &packed, Rows::Independent, &mut scratch)
+                .unwrap();
             let (quads, scale) = kernels.run(Bits(&scratch));
             let (least, most) = match format {
-                _ if kernels.run(Words) => (-32767, 32767),
+                _ if kernels.run(Words) => (-8191, 8191),
                 Format::Q8_0 => (0, 255),
                 Format::Q4_0 => (-127, 127),
             };
@@ -857,10 +913,10 @@ fn the_largest_floats_quantize() {
 fn columns_in_parts_are_the_whole_bit_for_bit() {
     let samples = &mut Samples::new(3);
     let (packed, _) = matrix(samples, Format::Q8_0, 43, 96);
-    let x = samples.floats(6 * 96, Values::Outliers);
+    let x = samples.floats(9 * 96, Values::Outliers);
     let (bias, residual) = (
         samples.floats(43, Values::Normal),
-        samples.floats(6 * 43, Values::Normal),
+        samples.floats(9 * 43, Values::Normal),
     );
     let epilogue = Epilogue {
         bias: Some(&bias),
@@ -870,9 +926,11 @@ fn columns_in_parts_are_the_whole_bit_for_bit() {
     for kernels in Kernels::available() {
         let whole = gemm(kernels, &x, &packed, epilogue);
         let mut scratch = Scratch::default();
-        kernels.quantize(&x, &packed, &mut scratch).unwrap();
+        kernels
+            .quantize(&x, &packed, Rows::Independent, &mut scratch)
+            .unwrap();
         let mut out = vec![f32::NAN; whole.len()];
-        let (first, rest) = OutColumns::new(&mut out, 6, 43).unwrap().split_at(16);
+        let (first, rest) = OutColumns::new(&mut out, 9, 43).unwrap().split_at(16);
         let (second, third) = rest.split_at(40);
         assert_eq!(
             [first.range(), second.range(), third.range()],
@@ -887,17 +945,36 @@ fn columns_in_parts_are_the_whole_bit_for_bit() {
     }
 }
 
+/// As [`gemm`], for rows that are something to each other.
+fn gemm_of(together: Rows, kernels: Kernels, x: &[f32], w: &PackedMatrix) -> Vec<f32> {
+    let mut out = vec![f32::NAN; x.len() / w.k() * w.n()];
+    let mut scratch = Scratch::default();
+    kernels.quantize(x, w, together, &mut scratch).unwrap();
+    let mut columns = OutColumns::new(&mut out, scratch.rows(), w.n()).unwrap();
+    kernels
+        .gemm_columns(&scratch, w, &mut columns, Epilogue::default())
+        .unwrap();
+    out
+}
+
 #[test]
 fn rows_do_not_depend_on_their_neighbours() {
     for format in [Format::Q8_0, Format::Q4_0] {
         let samples = &mut Samples::new(11);
         let (packed, _) = matrix(samples, format, 37, 128);
-        let x = samples.floats(9 * 128, Values::Outliers);
-        for kernels in Kernels::available() {
-            let together = gemm(kernels, &x, &packed, Epilogue::default());
-            for (x, out) in x.chunks(128).zip(together.chunks(37)) {
-                let alone = gemm(kernels, x, &packed, Epilogue::default());
-                assert_eq!(alone, out, "{kernels:?} {format:?}");
+        let x = samples.floats(17 * 128, Values::Outliers);
+        for (together, most) in [
+            (Rows::Sequence, 17),
+            (Rows::Independent, WIDENED_ABOVE),
+            (Rows::Independent, 1),
+        ] {
+            for kernels in Kernels::available() {
+                let x = &x[..most * 128];
+                let whole = gemm_of(together, kernels, x, &packed);
+                for (x, out) in x.chunks(128).zip(whole.chunks(37)) {
+                    let alone = gemm_of(together, kernels, x, &packed);
+                    assert_eq!(alone, out, "{kernels:?} {format:?} {together:?}");
+                }
             }
         }
     }
@@ -1061,7 +1138,9 @@ fn wrong_arguments_are_errors() {
             .is_err()
     );
     let other = PackedMatrix::from_q4_0(&[0; 18], 1, 32).unwrap();
-    kernels.quantize(&[0.0; 32], &packed, scratch).unwrap();
+    kernels
+        .quantize(&[0.0; 32], &packed, Rows::Independent, scratch)
+        .unwrap();
     let mut out = [0.0; 1];
     let mut columns = OutColumns::new(&mut out, 1, 1).unwrap();
     assert_eq!(

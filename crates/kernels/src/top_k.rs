@@ -1,6 +1,6 @@
 //! The highest of many logits, and the denominator of their softmax, without sorting or even keeping them all.
 
-use crate::activations::Scratch;
+use crate::activations::{Rows, Scratch};
 use crate::dispatch::{Job, Kernels};
 use crate::error::KernelError;
 use crate::gemm::{Epilogue, OutColumns};
@@ -54,7 +54,7 @@ impl Kernels {
         count: usize,
         scratch: &mut Scratch,
     ) -> Result<Vec<TopK>, KernelError> {
-        self.quantize(x, weights, scratch)?;
+        self.quantize(x, weights, Rows::Independent, scratch)?;
         let rows = scratch.rows();
         let mut rankings: Vec<_> = (0..rows).map(|_| Ranking::new(count)).collect();
         let mut logits = std::mem::take(&mut scratch.logits);

@@ -5,7 +5,8 @@ use std::ops::{Deref, Range};
 
 use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Storage, StorageRef, Tensor};
 use unmask_kernels::{
-    Activation, AttentionScratch, Epilogue, KernelError, OutColumns, PANEL, PackedMatrix, Scratch,
+    Activation, AttentionScratch, Epilogue, KernelError, OutColumns, PANEL, PackedMatrix, Rows,
+    Scratch,
 };
 use unmask_threads as threads;
 
@@ -64,7 +65,7 @@ impl Deref for Values<'_> {
     }
 }
 
-/// `activation(x · wᵀ + bias)`: `[.., k]` to `[.., n]`.
+/// `activation(x · wᵀ + bias)`: `[.., k]` to `[.., n]`. The rows of `[.., positions, k]` are a sequence.
 ///
 /// # Errors
 /// `Engine` where the shapes don't fit.
@@ -78,6 +79,11 @@ pub(crate) fn matmul(
     let (x, bias) = (values(&x)?, bias.map(values).transpose()?);
     let width = shape.last_mut().filter(|width| **width == weights.k());
     *width.ok_or_else(|| misfit("x", &x, weights))? = weights.n();
+    // A step of generation has one position of each of its beams.
+    let together = match shape[..] {
+        [.., positions, _] if shape.len() > 2 && positions > 1 => Rows::Sequence,
+        _ => Rows::Independent,
+    };
     let mut out = vec![0.; shape.iter().product()];
     let epilogue = Epilogue {
         bias: bias.as_deref(),
@@ -86,7 +92,7 @@ pub(crate) fn matmul(
     };
     GEMM.with_borrow_mut(|scratch| -> Result<()> {
         let kernels = kernels();
-        kernels.quantize(&x, weights, scratch)?;
+        kernels.quantize(&x, weights, together, scratch)?;
         let (rows, columns) = (scratch.rows(), weights.n());
         let parts = parts(rows * columns * weights.k(), columns, PANEL);
         let out = OutColumns::new(&mut out, rows, columns)?;

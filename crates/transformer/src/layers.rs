@@ -146,10 +146,13 @@ impl FeedForward {
         if rows <= ROWS_AT_ONCE {
             return self.down.forward(&self.up.activated(x, self.activation)?);
         }
-        let x = x.reshape((rows, hidden))?;
+        let x = x.reshape((1, rows, hidden))?;
         let mut out = Vec::with_capacity(rows * hidden);
-        for first in (0..rows).step_by(ROWS_AT_ONCE) {
-            let part = x.narrow(0, first, ROWS_AT_ONCE.min(rows - first))?;
+        // As even as they go: a position by itself would no longer be one of a sequence.
+        let parts = rows.div_ceil(ROWS_AT_ONCE);
+        for part in 0..parts {
+            let (first, end) = (part * rows / parts, (part + 1) * rows / parts);
+            let part = x.narrow(1, first, end - first)?;
             let inner = self.up.activated(&part, self.activation)?;
             out.extend_from_slice(&values(&self.down.forward(&inner)?)?);
         }

@@ -104,6 +104,10 @@ impl Simd for Scalar {
         [value; LANES]
     }
     #[inline(always)]
+    fn add_i32(self, a: Self::I32, b: Self::I32) -> Self::I32 {
+        each(a, b, |a, b| a + b)
+    }
+    #[inline(always)]
     fn load_bytes(self, bytes: &[i8; 4 * LANES]) -> Self::Bytes {
         *bytes
     }
@@ -121,6 +125,21 @@ impl Simd for Scalar {
             let bytes = 4 * lane..4 * lane + 4;
             let products = bytes.map(|i| i32::from(signed[i]) * i32::from(steps[i]));
             sums[lane] + products.sum::<i32>()
+        })
+    }
+    #[inline(always)]
+    fn pair_dots_add<const ROWS: usize>(
+        self,
+        sums: [Self::I32; ROWS],
+        words: &[i16; 2 * LANES],
+        pairs: &[i32; ROWS],
+    ) -> [Self::I32; ROWS] {
+        std::array::from_fn(|row| {
+            let [low, high] = [pairs[row] as i16, (pairs[row] >> 16) as i16].map(i32::from);
+            std::array::from_fn(|lane| {
+                let [a, b] = [words[2 * lane], words[2 * lane + 1]].map(i32::from);
+                sums[row][lane] + a * low + b * high
+            })
         })
     }
     #[inline(always)]

@@ -1,6 +1,6 @@
 //! WebAssembly: two 128-bit registers to a vector, with or without the relaxed instructions.
 
-use super::{LANES, Quad, ROUND, Simd, Steps, WordPairs};
+use super::{LANES, Quad, ROUND, Simd, Steps, WIDENED, WordPairs};
 use std::arch::wasm32::*;
 #[cfg(feature = "relaxed-simd")]
 use std::hint::black_box;
@@ -327,6 +327,10 @@ impl<L: Level> Simd for Wasm<L> {
         (register, register)
     }
     #[inline(always)]
+    fn add_i32(self, a: Pair, b: Pair) -> Pair {
+        each(a, b, |a, b| i32x4_add(a, b))
+    }
+    #[inline(always)]
     fn load_bytes(self, bytes: &[i8; 4 * LANES]) -> Self::Bytes {
         (L::bytes(load16(bytes, 0)), L::bytes(load16(bytes, 1)))
     }
@@ -349,6 +353,44 @@ impl<L: Level> Simd for Wasm<L> {
             L::dot_add(sums.0, signed.0, steps.0),
             L::dot_add(sums.1, signed.1, steps.1),
         )
+    }
+    #[inline(always)]
+    fn widen(
+        self,
+        bytes: &[i8; 4 * LANES],
+        ratios: &[i16; LANES],
+        words: &mut [[i16; 2 * LANES]; 2],
+    ) {
+        // A ratio for each word, and the byte's factor in the shift that isolates it.
+        const { assert!(WIDENED == 1 << 5) };
+        let ratios = load16(ratios, 0);
+        let ratios = [
+            i16x8_shuffle::<0, 0, 1, 1, 2, 2, 3, 3>(ratios, ratios),
+            i16x8_shuffle::<4, 4, 5, 5, 6, 6, 7, 7>(ratios, ratios),
+        ];
+        for (half, ratio) in ratios.into_iter().enumerate() {
+            let bytes = load16(bytes, half);
+            let even = i16x8_shr(i16x8_shl(bytes, 8), 3);
+            let odd = i16x8_shl(i16x8_shr(bytes, 8), 5);
+            store16(i16x8_q15mulr_sat(even, ratio), &mut words[0], half);
+            store16(i16x8_q15mulr_sat(odd, ratio), &mut words[1], half);
+        }
+    }
+    #[inline(always)]
+    fn pair_dots_add<const ROWS: usize>(
+        self,
+        sums: [Pair; ROWS],
+        words: &[i16; 2 * LANES],
+        pairs: &[i32; ROWS],
+    ) -> [Pair; ROWS] {
+        let words = (load16(words, 0), load16(words, 1));
+        std::array::from_fn(|row| {
+            let pair = i32x4_splat(pairs[row]);
+            (
+                i32x4_add(sums[row].0, i32x4_dot_i16x8(words.0, pair)),
+                i32x4_add(sums[row].1, i32x4_dot_i16x8(words.1, pair)),
+            )
+        })
     }
     #[inline(always)]
     fn steps(self) -> Steps {

@@ -213,6 +213,11 @@ impl<D: Dot> Simd for Avx<D> {
         unsafe { _mm256_set1_epi32(value) }
     }
     #[inline(always)]
+    fn add_i32(self, a: __m256i, b: __m256i) -> __m256i {
+        // SAFETY: AVX2 was detected.
+        unsafe { _mm256_add_epi32(a, b) }
+    }
+    #[inline(always)]
     fn load_bytes(self, bytes: &[i8; 4 * LANES]) -> __m256i {
         // SAFETY: AVX was detected; the array is the 32 bytes of an unaligned load.
         unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
@@ -238,6 +243,22 @@ impl<D: Dot> Simd for Avx<D> {
     fn dot_add(self, sums: __m256i, signed: __m256i, steps: __m256i) -> __m256i {
         // SAFETY: the extension of `D` was detected.
         unsafe { D::dot_add(sums, signed, steps) }
+    }
+    #[inline(always)]
+    fn pair_dots_add<const ROWS: usize>(
+        self,
+        sums: [__m256i; ROWS],
+        words: &[i16; 2 * LANES],
+        pairs: &[i32; ROWS],
+    ) -> [__m256i; ROWS] {
+        // SAFETY: AVX2 was detected; sixteen words are 32 bytes, and an unaligned load wants no more.
+        unsafe {
+            let words = _mm256_loadu_si256(words.as_ptr().cast());
+            std::array::from_fn(|row| {
+                let products = _mm256_madd_epi16(words, _mm256_set1_epi32(pairs[row]));
+                _mm256_add_epi32(sums[row], products)
+            })
+        }
     }
     #[inline(always)]
     fn steps(self) -> Steps {
