@@ -10,9 +10,9 @@ use std::cell::{Cell, UnsafeCell};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Condvar, Mutex, PoisonError, TryLockError};
 
-/// How often a helper looks for work before it sleeps: a few tenths of a millisecond, longer than a model's layer
-/// computes on one thread between two loops.
-const PATIENCE: u32 = 40_000;
+/// How often a helper looks for work before it sleeps: half a millisecond or so in a browser, where a look is one load,
+/// longer than a model's layer computes on one thread between two loops. To be woken takes as long as a small loop.
+const PATIENCE: u32 = 1_000_000;
 
 /// The loop at hand, without its lifetime.
 #[derive(Clone, Copy)]
