@@ -1,5 +1,7 @@
 //! Multi-head attention: one implementation for self-, causal and cross-attention.
 
+use std::borrow::Cow;
+
 use candle_core::{Device, Tensor};
 
 use crate::capture::{AttentionKind, AttentionRecord, Capture};
@@ -22,8 +24,9 @@ pub struct KeyValue {
 pub struct AttentionInput<'a> {
     /// `[batch, queries, d_model]`.
     pub hidden_states: &'a Tensor,
-    /// A batch of one serves every query in the batch: beams share the encoder's keys.
-    pub key_value: &'a KeyValue,
+    /// A batch of one serves every query in the batch: beams share the encoder's keys. What is handed over whole is let go
+    /// before the output projection takes memory.
+    pub key_value: Cow<'a, KeyValue>,
     /// `[queries, keys]`.
     pub mask: &'a AttentionMask,
     /// Heads that contribute nothing; what they would have looked at is recorded all the same.
@@ -76,6 +79,11 @@ impl MultiHeadAttention {
     /// # Errors
     /// `Engine` where the shapes don't fit.
     pub fn forward(&self, input: AttentionInput<'_>) -> Result<Tensor> {
+        self.output.forward(&self.context(input)?)
+    }
+
+    /// What the heads have gathered, `[batch, queries, d_model]`.
+    fn context(&self, input: AttentionInput<'_>) -> Result<Tensor> {
         let AttentionInput {
             hidden_states,
             key_value,
@@ -177,8 +185,7 @@ impl MultiHeadAttention {
                 weights: tensor(weights)?,
             });
         }
-        let context = Tensor::from_vec(context, queries.shape(), &Device::Cpu)?;
-        self.output.forward(&context)
+        Ok(Tensor::from_vec(context, queries.shape(), &Device::Cpu)?)
     }
 }
 

@@ -3,6 +3,8 @@
 //!
 //! Lewis et al. 2019, <https://arxiv.org/abs/1910.13461>; Liu et al. 2020, <https://arxiv.org/abs/2001.08210>.
 
+use std::borrow::Cow;
+
 use candle_core::{D, Tensor};
 use serde::Deserialize;
 
@@ -518,7 +520,7 @@ impl Encoder {
             hidden_states = layer.self_attn_layer_norm.around(&hidden_states, |x| {
                 layer.self_attn.forward(AttentionInput {
                     hidden_states: x,
-                    key_value: &layer.self_attn.key_value(x)?,
+                    key_value: Cow::Owned(layer.self_attn.key_value(x)?),
                     mask,
                     heads_off: heads_off.of_layer(index),
                     capture: capture.map(|capture| (capture, AttentionKind::Encoder, index)),
@@ -589,7 +591,7 @@ impl Decoder {
                 let capture = capture.as_deref_mut();
                 layer.self_attn.forward(AttentionInput {
                     hidden_states: x,
-                    key_value: &cache.append(index, &layer.self_attn.key_value(x)?)?,
+                    key_value: Cow::Owned(cache.append(index, &layer.self_attn.key_value(x)?)?),
                     mask: &self_mask,
                     heads_off: masks.heads_off.decoder.of_layer(index),
                     capture: capture.map(|capture| (capture, AttentionKind::Decoder, index)),
@@ -599,7 +601,7 @@ impl Decoder {
                 let capture = capture.as_deref_mut();
                 layer.encoder_attn.forward(AttentionInput {
                     hidden_states: x,
-                    key_value: cache.cross_attention(index),
+                    key_value: Cow::Borrowed(cache.cross_attention(index)),
                     mask: &cross_mask,
                     heads_off: masks.heads_off.cross.of_layer(index),
                     capture: capture.map(|capture| (capture, AttentionKind::Cross, index)),

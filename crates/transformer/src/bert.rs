@@ -4,6 +4,8 @@
 
 mod heads;
 
+use std::borrow::Cow;
+
 use candle_core::Tensor;
 use serde::Deserialize;
 
@@ -362,7 +364,7 @@ impl Layer {
     ) -> Result<Tensor> {
         let attended = self.attention.forward(AttentionInput {
             hidden_states,
-            key_value: &self.attention.key_value(hidden_states)?,
+            key_value: Cow::Owned(self.attention.key_value(hidden_states)?),
             mask,
             heads_off,
             capture,
