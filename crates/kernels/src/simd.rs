@@ -72,9 +72,8 @@ pub(crate) trait Quad: Copy + Default + 'static {
     /// Writes one row of `height` to the quads of a tile and a block.
     #[inline(always)]
     fn write(block: &mut [Self], height: usize, row: usize, steps: &[i16; BLOCK]) {
-        let to = block[row..].iter_mut().step_by(height);
-        for (to, from) in to.zip(steps.as_chunks().0) {
-            *to = Self::new(*from);
+        for (quads, steps) in block.chunks_exact_mut(height).zip(steps.as_chunks().0) {
+            quads[row] = Self::new(*steps);
         }
     }
     /// The same pair by pair, so that a step of a tile finds its rows' pairs side by side; only of words.
@@ -135,10 +134,9 @@ impl Quad for WordPairs {
     }
     #[inline(always)]
     fn write_pairs(block: &mut [Self], height: usize, row: usize, steps: &[i16; BLOCK]) {
-        let to = block.as_flattened_mut()[row..].iter_mut().step_by(height);
-        let pairs = steps.as_chunks().0.iter().flat_map(|from| Self::new(*from));
-        for (to, from) in to.zip(pairs) {
-            *to = from;
+        let pairs = block.as_flattened_mut().chunks_exact_mut(2 * height);
+        for (pairs, steps) in pairs.zip(steps.as_chunks().0) {
+            [pairs[row], pairs[height + row]] = Self::new(*steps);
         }
     }
     #[cfg(test)]
@@ -282,19 +280,18 @@ pub(crate) trait Simd: Copy {
         weights: &[[i8; 4 * LANES]; QUADS],
         quads: &[[Self::Quad; ROWS]; QUADS],
     ) -> [Self::I32; ROWS] {
-        let turns = Self::turns(ROWS);
-        let mut dots = [[self.splat_i32(0); ROWS]; 2];
+        let mut dots = [self.splat_i32(0); ROWS];
+        let mut others = dots;
         for pair in rolled(QUADS / 2) {
-            for turn in [0, 1] {
-                let step = 2 * pair + turn;
-                let quads = quads[step].each_ref().map(|quad| self.splat_quad(quad));
-                let weights = self.load_bytes(&weights[step]);
-                for (dot, quad) in dots[turn % turns].iter_mut().zip(quads) {
-                    *dot = self.dot_add(*dot, weights, quad);
-                }
+            let (even, odd) = (2 * pair, 2 * pair + 1);
+            dots = self.step(dots, &weights[even], &quads[even]);
+            if Self::takes_turns(ROWS) {
+                others = self.step(others, &weights[odd], &quads[odd]);
+            } else {
+                dots = self.step(dots, &weights[odd], &quads[odd]);
             }
         }
-        self.in_turns(dots)
+        self.of_both(dots, others)
     }
 
     /// The same for nibbles, of which the low ones are the first half of k. They are the steps, exactly. The sums begin at
@@ -306,39 +303,68 @@ pub(crate) trait Simd: Copy {
         quads: &[[Self::Quad; ROWS]; QUADS],
         starts: [i32; ROWS],
     ) -> [Self::I32; ROWS] {
-        let turns = Self::turns(ROWS);
-        let mut dots = [
-            starts.map(|start| self.splat_i32(start)),
-            [self.splat_i32(0); ROWS],
-        ];
+        let mut dots = starts.map(|start| self.splat_i32(start));
+        let mut others = [self.splat_i32(0); ROWS];
         for step in rolled(QUADS / 2) {
             let (low, high) = self.load_nibbles(&weights[step]);
-            for (turn, step, nibbles) in [(0, step, low), (1, step + QUADS / 2, high)] {
-                for (dot, quad) in dots[turn % turns].iter_mut().zip(&quads[step]) {
-                    *dot = self.dot_add(*dot, self.splat_quad(quad), nibbles);
-                }
+            let (low_quads, high_quads) = (&quads[step], &quads[step + QUADS / 2]);
+            dots = self.nibble_step(dots, low, low_quads);
+            if Self::takes_turns(ROWS) {
+                others = self.nibble_step(others, high, high_quads);
+            } else {
+                dots = self.nibble_step(dots, high, high_quads);
             }
         }
-        self.in_turns(dots)
+        self.of_both(dots, others)
     }
 
-    /// In how many turns a block is summed. A single row has so few sums that they would wait for one another where
+    /// Adds the dot products of four values of k.
+    #[inline(always)]
+    fn step<const ROWS: usize>(
+        self,
+        mut dots: [Self::I32; ROWS],
+        weights: &[i8; 4 * LANES],
+        quads: &[Self::Quad; ROWS],
+    ) -> [Self::I32; ROWS] {
+        let weights = self.load_bytes(weights);
+        for (dot, quad) in dots.iter_mut().zip(quads) {
+            *dot = self.dot_add(*dot, weights, self.splat_quad(quad));
+        }
+        dots
+    }
+
+    /// The same for nibbles, which are the steps.
+    #[inline(always)]
+    fn nibble_step<const ROWS: usize>(
+        self,
+        mut dots: [Self::I32; ROWS],
+        nibbles: Self::Bytes,
+        quads: &[Self::Quad; ROWS],
+    ) -> [Self::I32; ROWS] {
+        for (dot, quad) in dots.iter_mut().zip(quads) {
+            *dot = self.dot_add(*dot, self.splat_quad(quad), nibbles);
+        }
+        dots
+    }
+
+    /// Whether a block is summed in two turns. A single row has so few sums that they would wait for one another where
     /// the addition is a part of the dot product.
     #[inline(always)]
-    fn turns(rows: usize) -> usize {
-        if rows == 1 && Self::ONE_DOT { 2 } else { 1 }
+    fn takes_turns(rows: usize) -> bool {
+        rows == 1 && Self::ONE_DOT
     }
 
     /// The sums of both turns.
     #[inline(always)]
-    fn in_turns<const ROWS: usize>(
+    fn of_both<const ROWS: usize>(
         self,
-        [mut sums, others]: [[Self::I32; ROWS]; 2],
+        mut dots: [Self::I32; ROWS],
+        others: [Self::I32; ROWS],
     ) -> [Self::I32; ROWS] {
-        if Self::turns(ROWS) == 2 {
-            sums[0] = self.add_i32(sums[0], others[0]);
+        if Self::takes_turns(ROWS) {
+            dots[0] = self.add_i32(dots[0], others[0]);
         }
-        sums
+        dots
     }
 
     /// The sum of all lanes.
