@@ -112,6 +112,8 @@ fn measure(print: impl Fn(String)) {
                 (16, 768, 768),
                 (1, 384, 384),
                 (1, 768, 3072),
+                // More than the last cache holds: what decoding does with a vocabulary.
+                (1, 768, 50_264),
                 (4, 768, 768),
                 (5, 768, 768),
             ] {

@@ -9,7 +9,7 @@
 //! let kernels = Kernels::detect();
 //! // Once, when a tensor arrives: `PackedMatrixBuilder` takes it in pieces.
 //! let weights = PackedMatrix::from_f32(&[0.5; 3 * 32], 3, 32)?; // [n = 3, k = 32]
-//! // At every call: x [m = 1, k], out [m, n]. The scratch is kept, so that nothing is allocated.
+//! // At every call: x [m = 1, k], out [m, n]. The scratch is kept between calls.
 //! let (x, bias, mut out) = ([1.0; 32], [0.0; 3], [0.0; 3]);
 //! let mut scratch = Scratch::default();
 //! let epilogue = Epilogue { bias: Some(&bias), activation: Activation::None, residual: None };
