@@ -25,17 +25,39 @@ pub fn spawn(work: impl Future<Output = ()> + 'static) {
     leptos::task::spawn_local(work);
 }
 
+/// After so long a wait, a reader is told of it and may stop it.
+const LONG: Duration = Duration::from_secs(2);
+
+/// How a wait looks to the reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// There is none, or it has only begun.
+    Short,
+    /// The answer is still awaited after [`LONG`].
+    Long,
+    /// The reader has stopped it: the last answer is to another question.
+    Stopped,
+}
+
 /// How a question fares, whatever it is about.
 #[derive(Clone, Copy)]
 pub struct Asking {
     /// Whether an answer is on its way.
     pub waiting: Var<bool>,
+    /// How the wait for it looks.
+    pub wait: Var<Wait>,
     /// Why the last question failed.
     pub error: Var<Option<ErrorBody>>,
     again: Var<()>,
+    enough: Var<()>,
 }
 
 impl Asking {
+    /// Waits no longer, until something changes or the question is asked once more.
+    pub fn stop(self) {
+        self.enough.set(());
+    }
+
     /// Asks once more.
     pub fn retry(self) {
         self.again.set(());
@@ -61,7 +83,9 @@ impl<T> Clone for Latest<T> {
 impl<T> Latest<T> {
     /// Reads the answer to the newest question; none while it is awaited, or where it failed (tracked).
     pub fn settled<U>(self, read: impl FnOnce(&T) -> Option<U>) -> Option<U> {
-        let waiting = self.asking.waiting.get() || self.asking.error.with(Option::is_some);
+        let waiting = self.asking.waiting.get()
+            || self.asking.wait.get() == Wait::Stopped
+            || self.asking.error.with(Option::is_some);
         self.answer
             .with(|answer| read(answer.as_ref().filter(|_| !waiting)?))
     }
@@ -85,8 +109,10 @@ impl<T> Latest<T> {
         let answer = Var::new(None);
         let asking = Asking {
             waiting: Var::new(false),
+            wait: Var::new(Wait::Short),
             error: Var::new(None),
             again: Var::new(()),
+            enough: Var::new(()),
         };
         let question = move || -> Option<Call> {
             let Some(question) = question() else {
@@ -114,16 +140,31 @@ type Call = Box<
 >;
 
 fn ask_when_it_changes(asking: Asking, question: Box<dyn Fn() -> Option<Call>>) {
-    let pause = Pause::default();
+    let (pause, long) = (Pause::default(), Pause::default());
+    let (asked, told) = (pause.clone(), long.clone());
+    let mut begun = false;
+    effect(move || {
+        asking.enough.with(|()| ());
+        if std::mem::replace(&mut begun, true) {
+            asked.stop();
+            told.stop();
+            asking.waiting.put(false);
+            asking.wait.put(Wait::Stopped);
+        }
+    });
     effect(move || {
         asking.again.with(|()| ());
         pause.stop();
+        long.stop();
         let call = question();
+        asking.wait.put(Wait::Short);
         asking.waiting.put(call.is_some());
         let Some(call) = call else {
             asking.error.put(None);
             return;
         };
+        long.then(LONG, Box::new(move |_| asking.wait.put(Wait::Long)));
+        let long = long.clone();
         let work = move |signal: Option<AbortSignal>| {
             spawn(async move {
                 let outcome = call(signal.clone()).await;
@@ -137,6 +178,8 @@ fn ask_when_it_changes(asking: Asking, question: Box<dyn Fn() -> Option<Call>>) 
                     }
                     Err(error) => asking.error.set(Some(error)),
                 }
+                long.stop();
+                asking.wait.put(Wait::Short);
                 asking.waiting.put(false);
             });
         };

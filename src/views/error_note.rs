@@ -3,7 +3,7 @@
 use unmask_protocol::ErrorBody;
 
 use crate::dom::{El, button, el};
-use crate::latest::Asking;
+use crate::latest::{Asking, Wait};
 
 /// What went wrong, the next step, and the button for it; empty while there is no error.
 pub fn error_note(
@@ -29,7 +29,33 @@ pub fn failed(error: &ErrorBody, retry: impl Fn() + 'static) -> El {
         .children([words, button("Try again", retry)])
 }
 
-/// Why a question to the engine has no answer.
+/// Why a question to the engine has no answer: what went wrong, or that it takes long, with a way to stop it.
 pub fn trouble(asking: Asking) -> El {
-    error_note(move || asking.error.get(), move || asking.retry())
+    el("div").children([
+        error_note(move || asking.error.get(), move || asking.retry()),
+        long_wait(asking),
+    ])
+}
+
+/// A line for a wait that has become long, or that the reader has stopped. One button for both, which keeps the focus.
+fn long_wait(asking: Asking) -> El {
+    let act = move || match asking.wait.now() {
+        Wait::Stopped => asking.retry(),
+        _ => asking.stop(),
+    };
+    let words = el("span")
+        .attr("role", "status")
+        .live_text(move || match asking.wait.get() {
+            Wait::Short => String::new(),
+            Wait::Long => "Still computing.".to_owned(),
+            Wait::Stopped => "Stopped; no answer to this yet.".to_owned(),
+        });
+    let label = move || match asking.wait.get() {
+        Wait::Stopped => "Ask again".to_owned(),
+        _ => "Stop".to_owned(),
+    };
+    el("p")
+        .class("note wait")
+        .shown(move || asking.wait.get() != Wait::Short)
+        .children([words, button("", act).class("quiet").live_text(label)])
 }

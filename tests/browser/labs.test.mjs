@@ -55,6 +55,35 @@ readerTest("BART puts right what each of the five noises has spoilt, and the wor
   assert.equal(await reader.sentence.inputValue(), "I want to [MASK] to the beach with you.", "the reader's sentence stays");
 });
 
+readerTest("a wait that has become long is told, can be stopped, and is taken up again", async (reader) => {
+  const { page } = reader;
+  const lab = page.getByRole("region", { name: /^Spoil a text/ });
+  const wait = lab.locator(".wait");
+  await lab.locator(".repaired :not(:empty)").first().waitFor();
+  await reader.choose(lab, "sentence permutation");
+  // What is asked about this text doesn't reach the engine for now.
+  await page.evaluate(() => {
+    const { postMessage } = Worker.prototype;
+    Worker.prototype.postMessage = function (message, ...rest) {
+      if (!JSON.stringify(message).includes("umbrella")) postMessage.call(this, message, ...rest);
+    };
+    window.letThrough = () => (Worker.prototype.postMessage = postMessage);
+  });
+  await lab.getByRole("textbox", { name: "Text" }).fill("She took her umbrella. It was raining.");
+  await wait.getByText("Still computing.").waitFor();
+  assert.equal(await lab.locator(".repaired").getAttribute("aria-busy"), "true");
+  await wait.getByRole("button", { name: "Stop" }).focus();
+  await page.keyboard.press("Enter");
+  await wait.getByText("Stopped; no answer to this yet.").waitFor();
+  assert.equal(await lab.locator(".repaired").getAttribute("aria-busy"), "false");
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "Ask again", "the focus stays");
+  await page.evaluate(() => window.letThrough());
+  await page.keyboard.press("Enter");
+  await lab.locator(".repaired").getByText("umbrella").first().waitFor();
+  assert.equal(await wait.isVisible(), false);
+  assert.equal(await lab.getByRole("textbox", { name: "Text" }).inputValue(), "She took her umbrella. It was raining.");
+});
+
 readerTest("each cell of the table leads to the panel that shows it", async ({ page }) => {
   const table = page.getByRole("region", { name: "What sets them apart" });
   const places = { "every token sees every": "group", "decoder that sees": "triptych", understanding: "heads", writing: "bart", guess: "pretraining", "undo noise": "noise" };
