@@ -4,8 +4,9 @@
 use crate::dispatch::{InstructionSet, Job, Kernels};
 use crate::error::{KernelError, expect_len};
 use crate::packed::{BLOCK, Format, PackedMatrix, QUADS};
-use crate::simd::{LANES, Quad, Quads, ROUND, Simd, Steps};
+use crate::simd::{LANES, Quad, Quads, QuadsMut, ROUND, Simd, Steps};
 use crate::widened::WIDENED_ABOVE;
+use std::ops::Range;
 
 /// Most rows that are multiplied at once. Four rows of two registers of sums, with weights and a broadcast, are what
 /// the sixteen registers of x86 hold.
@@ -110,13 +111,63 @@ fn of_tile<T, const ROWS: usize>(numbers: &[T], first: usize, blocks: usize) -> 
     of_tile.unwrap_or_default().as_chunks().0
 }
 
-/// Cuts `rows` into tiles of at most [`MAX_ROWS`], as even as they go: first row and height of each.
-pub(crate) fn tiles(rows: usize) -> impl Iterator<Item = (usize, usize)> {
-    let count = rows.div_ceil(MAX_ROWS);
-    (0..count).map(move |i| {
-        let (start, end) = (i * rows / count, (i + 1) * rows / count);
-        (start, end - start)
-    })
+/// Rows cut into tiles of at most [`MAX_ROWS`], as even as they go: first row, counted from the first of these tiles, and
+/// height of each.
+#[derive(Clone, Debug)]
+pub(crate) struct Tiles {
+    all_rows: usize,
+    count: usize,
+    first_row: usize,
+    range: Range<usize>,
+}
+
+impl Tiles {
+    pub(crate) fn of(rows: usize) -> Self {
+        let count = rows.div_ceil(MAX_ROWS);
+        Self {
+            all_rows: rows,
+            count,
+            first_row: 0,
+            range: 0..count,
+        }
+    }
+
+    /// The first row of a tile, counted from the first of all.
+    #[inline(always)]
+    fn row(&self, tile: usize) -> usize {
+        tile * self.all_rows / self.count.max(1)
+    }
+
+    fn rows(&self) -> usize {
+        self.row(self.range.end) - self.first_row
+    }
+
+    fn split_at(self, count: usize) -> (Self, Self) {
+        let Range { start, end } = self.range;
+        let at = (start + count).min(end);
+        let first_row = self.row(at);
+        let part = Self {
+            range: start..at,
+            ..self.clone()
+        };
+        let others = Self {
+            range: at..end,
+            first_row,
+            ..self
+        };
+        (part, others)
+    }
+}
+
+impl Iterator for Tiles {
+    type Item = (usize, usize);
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<(usize, usize)> {
+        let tile = self.range.next()?;
+        let (start, end) = (self.row(tile), self.row(tile + 1));
+        Some((start - self.first_row, end - start))
+    }
 }
 
 impl Kernels {
@@ -134,50 +185,154 @@ impl Kernels {
         together: Rows,
         scratch: &mut Scratch,
     ) -> Result<(), KernelError> {
+        let rows = self.prepare(x, weights, together, scratch)?;
+        self.quantize_rows(rows);
+        Ok(())
+    }
+
+    /// Makes room in `scratch` for what [`Kernels::quantize`] writes there, and leaves the writing to
+    /// [`Kernels::quantize_rows`]: parts of it can go to several threads.
+    ///
+    /// # Errors
+    /// If `x` isn't whole rows.
+    pub fn prepare<'a>(
+        self,
+        x: &'a [f32],
+        weights: &PackedMatrix,
+        together: Rows,
+        scratch: &'a mut Scratch,
+    ) -> Result<Unquantized<'a>, KernelError> {
         let k = weights.k();
         let rows = x.len() / k;
         expect_len("x", x.len(), rows * k)?;
+        let (words, nibbles) = (self.run(Words), weights.format() == Format::Q4_0);
         scratch.rows = rows;
         scratch.k = k;
-        scratch.wide = together == Rows::Sequence || rows > WIDENED_ABOVE;
+        scratch.wide = words && (together == Rows::Sequence || rows > WIDENED_ABOVE);
         scratch.made_for = Some((self.instruction_set(), weights.format()));
-        match weights.format() {
-            Format::Q8_0 => self.run(Quantize::<false> { x, scratch }),
-            Format::Q4_0 => self.run(Quantize::<true> { x, scratch }),
-        }
-        Ok(())
+        let blocks = x.len() / BLOCK;
+        let in_use = |yes: bool, count: usize| if yes { count } else { 0 };
+        scratch.quads.resize(words, x.len() / 4);
+        scratch.scales.resize(in_use(!words, blocks), 0.0);
+        scratch.offsets.resize(in_use(!words, blocks), 0.0);
+        scratch.starts.resize(in_use(words && nibbles, blocks), 0);
+        scratch.row_scales.resize(in_use(words, rows), 0.0);
+        Ok(Unquantized {
+            x,
+            k,
+            tiles: Tiles::of(rows),
+            nibbles,
+            wide: scratch.wide,
+            quads: scratch.quads.as_mut(),
+            scales: &mut scratch.scales,
+            offsets: &mut scratch.offsets,
+            starts: &mut scratch.starts,
+            row_scales: &mut scratch.row_scales,
+        })
+    }
+
+    /// Quantizes rows, all of them or a part.
+    pub fn quantize_rows(self, rows: Unquantized<'_>) {
+        self.run(rows);
     }
 }
 
-/// `SIGNED`: around zero, for weights that take the steps' side; else bytes go from the block's least value to its largest.
-struct Quantize<'a, const SIGNED: bool> {
-    x: &'a [f32],
-    scratch: &'a mut Scratch,
+/// Whether the machine multiplies words.
+pub(crate) struct Words;
+
+impl Job for Words {
+    const MULTIPLIES_BYTES: bool = true;
+    type Output = bool;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) -> bool {
+        S::WORDS
+    }
 }
 
-impl<const SIGNED: bool> Job for Quantize<'_, SIGNED> {
+/// Rows that [`Kernels::prepare`] has made room for. Its numbers lie as in [`Scratch`], those of other rows left out.
+#[derive(Debug)]
+pub struct Unquantized<'a> {
+    x: &'a [f32],
+    k: usize,
+    tiles: Tiles,
+    /// The weights are Q4_0: they take the steps' side, and the activations go from -127 to 127; otherwise from a block's
+    /// least value to its largest.
+    nibbles: bool,
+    wide: bool,
+    quads: QuadsMut<'a>,
+    scales: &'a mut [f32],
+    offsets: &'a mut [f32],
+    starts: &'a mut [i32],
+    row_scales: &'a mut [f32],
+}
+
+impl<'a> Unquantized<'a> {
+    /// In how many parts it can be cut at most.
+    pub fn pieces(&self) -> usize {
+        self.tiles.range.len()
+    }
+
+    /// Those of the first `pieces`, and the others.
+    pub fn split_at(self, pieces: usize) -> (Self, Self) {
+        let (tiles, other_tiles) = self.tiles.split_at(pieces);
+        let rows = tiles.rows();
+        let blocks = rows * (self.k / BLOCK);
+        let (x, other_x) = self.x.split_at(rows * self.k);
+        let (quads, other_quads) = self.quads.split_at(blocks * QUADS);
+        let (scales, other_scales) = split(self.scales, blocks);
+        let (offsets, other_offsets) = split(self.offsets, blocks);
+        let (starts, other_starts) = split(self.starts, blocks);
+        let (row_scales, other_row_scales) = split(self.row_scales, rows);
+        let (k, nibbles, wide) = (self.k, self.nibbles, self.wide);
+        let part = Self {
+            x,
+            k,
+            tiles,
+            nibbles,
+            wide,
+            quads,
+            scales,
+            offsets,
+            starts,
+            row_scales,
+        };
+        let others = Self {
+            x: other_x,
+            k,
+            tiles: other_tiles,
+            nibbles,
+            wide,
+            quads: other_quads,
+            scales: other_scales,
+            offsets: other_offsets,
+            starts: other_starts,
+            row_scales: other_row_scales,
+        };
+        (part, others)
+    }
+}
+
+/// As the slice's own, where what is not in use is empty.
+pub(crate) fn split<T>(numbers: &mut [T], at: usize) -> (&mut [T], &mut [T]) {
+    numbers.split_at_mut(at.min(numbers.len()))
+}
+
+impl Job for Unquantized<'_> {
     const MULTIPLIES_BYTES: bool = true;
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { x, scratch } = self;
-        let (k, blocks) = (scratch.k, scratch.k / BLOCK);
+        let (k, blocks) = (self.k, self.k / BLOCK);
         let steps = simd.steps();
-        let quads = S::Quad::of_mut(&mut scratch.quads);
-        quads.resize(x.len() / 4, S::Quad::default());
-        scratch.wide &= S::WORDS;
-        let in_use = |yes: bool| if yes { x.len() / BLOCK } else { 0 };
-        scratch.scales.resize(in_use(!S::WORDS), 0.0);
-        scratch.offsets.resize(in_use(!S::WORDS), 0.0);
-        scratch.starts.resize(in_use(S::WORDS && SIGNED), 0);
-        scratch.row_scales.clear();
-        for (start, height) in tiles(scratch.rows) {
+        let quads = S::Quad::of_part(self.quads);
+        for (start, height) in self.tiles {
             for row in 0..height {
-                let values = &x[(start + row) * k..][..k];
+                let values = &self.x[(start + row) * k..][..k];
                 let inverse = if S::WORDS {
                     let (scale, inverse) = word_scale(simd, values);
-                    scratch.row_scales.push(scale);
+                    self.row_scales[start + row] = scale;
                     inverse
                 } else {
                     0.0
@@ -186,21 +341,21 @@ impl<const SIGNED: bool> Job for Quantize<'_, SIGNED> {
                     let at = start * blocks + b * height + row;
                     let (integers, scale, offset) = if S::WORDS {
                         (quantize_words(simd, values, inverse), 0.0, 0.0)
-                    } else if SIGNED {
+                    } else if self.nibbles {
                         quantize_signed(simd, values)
                     } else {
                         quantize_steps(simd, values, steps)
                     };
                     if !S::WORDS {
-                        scratch.scales[at] = scale;
-                        scratch.offsets[at] = offset;
-                    } else if SIGNED {
+                        self.scales[at] = scale;
+                        self.offsets[at] = offset;
+                    } else if self.nibbles {
                         let sum: i32 = integers.iter().map(|&word| i32::from(word)).sum();
-                        scratch.starts[at] = -8 * sum;
+                        self.starts[at] = -8 * sum;
                     }
                     let block = &mut quads[(start * blocks + b * height) * QUADS..];
                     let block = &mut block[..height * QUADS];
-                    match scratch.wide {
+                    match self.wide {
                         true => S::Quad::write_pairs(block, height, row, &integers),
                         false => S::Quad::write(block, height, row, &integers),
                     }

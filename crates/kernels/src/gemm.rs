@@ -1,6 +1,6 @@
 //! Quantized matrix multiplication: `out = activation(x · wᵀ + bias) + residual`.
 
-use crate::activations::{MAX_ROWS, Rows, Scratch, Tile, tiles};
+use crate::activations::{MAX_ROWS, Rows, Scratch, Tile, Tiles};
 use crate::dispatch::{Job, Kernels};
 use crate::error::{KernelError, expect_len};
 use crate::math;
@@ -198,7 +198,7 @@ impl<B: Block> Job for Gemm<'_, '_, B> {
             let mut widened = Widened::new(self.activations.k());
             for panel in panels {
                 widened.fill(simd, &self.panels[panel]);
-                for (row, height) in tiles(rows) {
+                for (row, height) in Tiles::of(rows) {
                     match height {
                         MAX_ROWS => self.wide_tile::<S, MAX_ROWS>(simd, &widened, panel, row),
                         3 => self.wide_tile::<S, 3>(simd, &widened, panel, row),
@@ -210,7 +210,7 @@ impl<B: Block> Job for Gemm<'_, '_, B> {
             return;
         }
         for panel in panels {
-            for (row, height) in tiles(rows) {
+            for (row, height) in Tiles::of(rows) {
                 match height {
                     MAX_ROWS => self.tile::<S, MAX_ROWS>(simd, panel, row),
                     3 => self.tile::<S, 3>(simd, panel, row),

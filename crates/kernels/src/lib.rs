@@ -28,8 +28,8 @@
 //! - Embeddings: [`PackedMatrix::dequantize_row`] on the same matrix that a tied head multiplies with.
 //! - Masked words: [`Kernels::project_top_k`] gives candidates and the softmax's denominator without the logits' memory.
 //!   Generation, which edits the logits: [`Kernels::gemm`], then [`Kernels::top_k`].
-//! - Threads: [`Kernels::quantize`] once, then [`Kernels::gemm_columns`] for each part of an [`OutColumns`]; heads and
-//!   rows of everything else are independent as they are.
+//! - Threads: [`Kernels::prepare`], then [`Kernels::quantize_rows`] for each part of the [`Unquantized`], then
+//!   [`Kernels::gemm_columns`] for each part of an [`OutColumns`]; heads and rows of everything else are independent as they are.
 //!
 //! # What is exact
 //! Quantized activations and integer sums are the same bits on every instruction set that multiplies bytes, and on every one that
@@ -53,7 +53,7 @@ mod tests;
 mod top_k;
 mod widened;
 
-pub use activations::{Rows, Scratch};
+pub use activations::{Rows, Scratch, Unquantized};
 pub use attention::{AttentionScratch, Head, HeadMut};
 pub use dispatch::{InstructionSet, Kernels};
 pub use error::KernelError;

@@ -6,6 +6,7 @@
 //!
 //! A value of an implementing type is the proof that its instructions may run: [`crate::dispatch`] alone makes one.
 
+use crate::activations::split;
 use crate::packed::{BLOCK, QUADS, rolled};
 
 #[cfg(any(test, not(all(target_arch = "wasm32", target_feature = "simd128"))))]
@@ -86,7 +87,7 @@ pub(crate) trait Quad: Copy + Default + 'static {
     /// Their words, two by two; none of bytes.
     fn pairs(quads: &[Self]) -> &[i32];
     /// The memory for those of this form.
-    fn of_mut(quads: &mut Quads) -> &mut Vec<Self>;
+    fn of_part(quads: QuadsMut<'_>) -> &mut [Self];
 }
 
 /// Memory for quads; an instruction set uses one of the two.
@@ -94,6 +95,40 @@ pub(crate) trait Quad: Copy + Default + 'static {
 pub(crate) struct Quads {
     bytes: Vec<[i8; 4]>,
     words: Vec<WordPairs>,
+}
+
+impl Quads {
+    /// Makes room for `count` of one form.
+    pub(crate) fn resize(&mut self, words: bool, count: usize) {
+        self.bytes.resize(if words { 0 } else { count }, [0; 4]);
+        self.words.resize(if words { count } else { 0 }, [0; 2]);
+    }
+
+    pub(crate) fn as_mut(&mut self) -> QuadsMut<'_> {
+        QuadsMut {
+            bytes: &mut self.bytes,
+            words: &mut self.words,
+        }
+    }
+}
+
+/// Some of the quads.
+#[derive(Debug)]
+pub(crate) struct QuadsMut<'a> {
+    bytes: &'a mut [[i8; 4]],
+    words: &'a mut [WordPairs],
+}
+
+impl QuadsMut<'_> {
+    pub(crate) fn split_at(self, at: usize) -> (Self, Self) {
+        let (bytes, other_bytes) = split(self.bytes, at);
+        let (words, other_words) = split(self.words, at);
+        let others = Self {
+            bytes: other_bytes,
+            words: other_words,
+        };
+        (Self { bytes, words }, others)
+    }
 }
 
 impl Quad for [i8; 4] {
@@ -118,8 +153,8 @@ impl Quad for [i8; 4] {
         &[]
     }
     #[inline(always)]
-    fn of_mut(quads: &mut Quads) -> &mut Vec<Self> {
-        &mut quads.bytes
+    fn of_part(quads: QuadsMut<'_>) -> &mut [Self] {
+        quads.bytes
     }
 }
 
@@ -153,8 +188,8 @@ impl Quad for WordPairs {
         quads.as_flattened()
     }
     #[inline(always)]
-    fn of_mut(quads: &mut Quads) -> &mut Vec<Self> {
-        &mut quads.words
+    fn of_part(quads: QuadsMut<'_>) -> &mut [Self] {
+        quads.words
     }
 }
 

@@ -3,7 +3,7 @@
 //! A check is a function of a seed and a shape. Natively proptest draws those; in WebAssembly, where it doesn't build
 //! without a source of entropy, the same checks run over a table of shapes.
 
-use crate::activations::{Bits, Scratch};
+use crate::activations::{Bits, Scratch, Words};
 #[cfg(not(target_arch = "wasm32"))]
 use crate::packed::{quantize_q4_0, quantize_q8_0};
 use crate::simd::{LANES, Quad, ROUND, Simd, Steps, WIDENED, WORDS_SUMMED};
@@ -181,19 +181,6 @@ fn check_gemm(seed: u64, format: Format, values: Values, m: usize, n: usize, k: 
             false => &byte_bounds,
         };
         assert_close(&what, &out, &exact, |i| bounds[i]);
-    }
-}
-
-/// Whether activations are words.
-struct Words;
-
-impl dispatch::Job for Words {
-    const MULTIPLIES_BYTES: bool = true;
-    type Output = bool;
-
-    #[inline(always)]
-    fn run<S: Simd>(self, _: S) -> bool {
-        S::WORDS
     }
 }
 
@@ -647,6 +634,35 @@ fn quantized_activations_are_the_same_everywhere() {
         for values in Values::ALL {
             check_quantize(seed as u64, Format::Q8_0, values, m, k);
             check_quantize(seed as u64, Format::Q4_0, values, m, k);
+        }
+    }
+}
+
+#[test]
+fn rows_are_quantized_in_parts_as_together() {
+    for format in [Format::Q8_0, Format::Q4_0] {
+        let samples = &mut Samples::new(23);
+        let (packed, _) = matrix(samples, format, 8, 96);
+        for rows in [1, 4, 5, 11, 33] {
+            let x = samples.floats(rows * 96, Values::Outliers);
+            for kernels in Kernels::available() {
+                let (mut whole, mut parts) = (Scratch::default(), Scratch::default());
+                kernels
+                    .quantize(&x, &packed, Rows::Sequence, &mut whole)
+                    .unwrap();
+                let rest = kernels
+                    .prepare(&x, &packed, Rows::Sequence, &mut parts)
+                    .unwrap();
+                let pieces = rest.pieces();
+                let (first, rest) = rest.split_at(pieces / 3);
+                let (second, third) = rest.split_at(1);
+                assert_eq!(first.pieces() + second.pieces() + third.pieces(), pieces);
+                for part in [third, first, second] {
+                    kernels.quantize_rows(part);
+                }
+                let [whole, parts] = [&whole, &parts].map(|scratch| kernels.run(Bits(scratch)));
+                assert!(whole == parts, "{kernels:?} {format:?} {rows}");
+            }
         }
     }
 }

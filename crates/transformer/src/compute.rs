@@ -6,7 +6,7 @@ use std::ops::{Deref, Range};
 use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Storage, StorageRef, Tensor};
 use unmask_kernels::{
     Activation, AttentionScratch, Epilogue, KernelError, OutColumns, PANEL, PackedMatrix, Rows,
-    Scratch,
+    Scratch, Unquantized,
 };
 use unmask_threads as threads;
 
@@ -92,11 +92,16 @@ pub(crate) fn matmul(
     };
     GEMM.with_borrow_mut(|scratch| -> Result<()> {
         let kernels = kernels();
-        kernels.quantize(&x, weights, together, scratch)?;
+        let unquantized = kernels.prepare(&x, weights, together, scratch)?;
+        let count = parts(x.len() * QUANTIZING, unquantized.pieces(), 1);
+        threads::each(split_rows(unquantized, count), |part| {
+            kernels.quantize_rows(part);
+            Ok::<_, Error>(())
+        })?;
         let (rows, columns) = (scratch.rows(), weights.n());
-        let parts = parts(rows * columns * weights.k(), columns, PANEL);
+        let count = parts(rows * columns * weights.k(), columns, PANEL);
         let out = OutColumns::new(&mut out, rows, columns)?;
-        threads::each(split(out, parts), |mut part| {
+        threads::each(split(out, count), |mut part| {
             kernels.gemm_columns(scratch, weights, &mut part, epilogue)
         })?;
         Ok(())
@@ -107,6 +112,9 @@ pub(crate) fn matmul(
 /// How many multiply-accumulates are worth a part of their own: some ten microseconds, several times what it takes to
 /// hand them over.
 const WORK: usize = 1 << 19;
+
+/// How many multiply-accumulates take as long as quantizing a value.
+const QUANTIZING: usize = 16;
 
 /// Parts for each thread: when one is held up, others take what it would have done.
 const PARTS_PER_THREAD: usize = 3;
@@ -121,6 +129,19 @@ pub(crate) fn parts(work: usize, length: usize, least: usize) -> usize {
             .min(length / least)
             .clamp(1, PARTS_PER_THREAD * threads),
     }
+}
+
+/// `count` parts of rows of about the same size.
+fn split_rows(mut rows: Unquantized<'_>, count: usize) -> Vec<Unquantized<'_>> {
+    let pieces = rows.pieces();
+    let mut parts = Vec::with_capacity(count);
+    for i in 1..count {
+        let (part, rest) = rows.split_at(i * pieces / count - (i - 1) * pieces / count);
+        parts.push(part);
+        rows = rest;
+    }
+    parts.push(rows);
+    parts
 }
 
 /// `count` ranges of columns of about the same size, each a multiple of [`PANEL`] but the last.
