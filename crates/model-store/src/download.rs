@@ -115,7 +115,11 @@ impl<'a> Download<'a> {
                     continue;
                 }
                 match self.connect().await {
-                    Ok(false) => continue,
+                    Ok(false) => {
+                        // The file is there. A body that breaks before its first chunk is worth another try, too.
+                        self.stubborn = true;
+                        continue;
+                    }
                     Ok(true) => return Ok(Next::Restart),
                     Err(failed) => self.wait_or_fail(failed, on_wait).await?,
                 }
