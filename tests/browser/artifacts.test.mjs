@@ -99,6 +99,34 @@ artifactTest("98 of 100 of the default BERT's first choices are those of PyTorch
   assert.ok(agreeing >= 0.98 * golden.length);
 });
 
+artifactTest("what the default BERT's products lose of f32 activations is small", async ({ page, engine, artifact }) => {
+  const golden = readJson("default_bert.json").slice(0, 50);
+  const divergences = await page.evaluate(
+    async ([engine, texts]) => {
+      const { Unmask } = await import(engine);
+      const logLikelihoods = (values) => {
+        const logits = Array.from(values);
+        const most = logits.reduce((most, logit) => Math.max(most, logit), -Infinity);
+        const all = most + Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit - most), 0));
+        return logits.map((logit) => logit - all);
+      };
+      // The same weights, decoded once and for all.
+      const models = [await Unmask.load("bert", { requantize: "F32" }), await Unmask.load("bert")];
+      const divergences = [];
+      for (const text of texts) {
+        const [exact, ours] = await Promise.all(models.map(async (model) => logLikelihoods((await model.logits(text)).values)));
+        divergences.push(exact.reduce((sum, log, i) => sum + Math.exp(log) * (log - ours[i]), 0));
+      }
+      return divergences;
+    },
+    [engine, golden.map(({ text }) => text)],
+  );
+  const mean = divergences.reduce((sum, value) => sum + value, 0) / divergences.length;
+  console.log(`${artifact}: KL of ${mean.toExponential(1)} nats from f32 activations`);
+  assert.ok(divergences.every((value) => value > -1e-6));
+  assert.ok(mean > 0 && mean < 4e-4, `${mean}`);
+});
+
 pageTest("a browser gets the fastest engine that it can run", { bare: true }, async ({ page, url }) => {
   const engine = await page.evaluate(async (client) => {
     const { Unmask } = await import(client);
