@@ -7,15 +7,9 @@ use web_sys::{AbortSignal, ReadableStream, ReadableStreamDefaultReader};
 
 use crate::{Error, ErrorKind};
 
-/// Most bytes of a chunk that are handed on at once. Browsers give up to two megabytes, a twelfth of the default model, and
-/// what is copied into WebAssembly's memory stays a part of it for ever.
-const MOST: u32 = 1 << 18;
-
 /// The chunks of one stream.
 pub struct Chunks {
     reader: ReadableStreamDefaultReader,
-    /// What of the last chunk has not been handed on.
-    rest: Option<Uint8Array>,
     /// What the bytes are, for messages: "The model file at https://..."
     what: String,
 }
@@ -27,16 +21,12 @@ impl Chunks {
     /// `Network` where somebody else reads it.
     pub fn new(stream: &ReadableStream, what: String) -> Result<Self, Error> {
         match ReadableStreamDefaultReader::new(stream) {
-            Ok(reader) => Ok(Self {
-                reader,
-                rest: None,
-                what,
-            }),
+            Ok(reader) => Ok(Self { reader, what }),
             Err(reason) => Err(broken(&what, &reason)),
         }
     }
 
-    /// Fills `bytes` with the next bytes and returns them as JavaScript has them, or `None` at the end.
+    /// Fills `bytes` with the next chunk and returns it as JavaScript has it, or `None` at the end.
     ///
     /// # Errors
     /// `Network` where the stream breaks, `Aborted` on request.
@@ -45,23 +35,6 @@ impl Chunks {
         bytes: &mut Vec<u8>,
         signal: &AbortSignal,
     ) -> Result<Option<Uint8Array>, Error> {
-        let chunk = match self.rest.take() {
-            Some(rest) => rest,
-            None => match self.chunk(signal).await? {
-                Some(chunk) => chunk,
-                None => return Ok(None),
-            },
-        };
-        let (length, most) = (chunk.length(), chunk.length().min(MOST));
-        self.rest = (most < length).then(|| chunk.subarray(most, length));
-        bytes.resize(most as usize, 0);
-        let chunk = chunk.subarray(0, most);
-        chunk.copy_to(bytes);
-        Ok(Some(chunk))
-    }
-
-    /// The next chunk as it comes, or `None` at the end.
-    async fn chunk(&mut self, signal: &AbortSignal) -> Result<Option<Uint8Array>, Error> {
         let result = JsFuture::from(self.reader.read()).await;
         if signal.aborted() {
             return Err(Error::aborted());
@@ -74,8 +47,12 @@ impl Chunks {
         if done.unchecked_into::<Boolean>().value_of() {
             return Ok(None);
         }
-        let chunk = value.dyn_into();
-        chunk.map(Some).map_err(|value| broken(&self.what, &value))
+        let chunk: Uint8Array = value
+            .dyn_into()
+            .map_err(|value| broken(&self.what, &value))?;
+        bytes.resize(chunk.length() as usize, 0);
+        chunk.copy_to(bytes);
+        Ok(Some(chunk))
     }
 }
 
