@@ -5,8 +5,6 @@
 //! floats read, nor sums scaled block by block. A weight is rounded to a 4,000th of its column's largest, where the
 //! bytes of a block have steps of a 127th of the block's own.
 
-use std::hint::black_box;
-
 use crate::packed::{Block, PANEL};
 use crate::simd::{LANES, ROUND, Simd, WIDENED, WORDS_SUMMED};
 
@@ -71,10 +69,8 @@ impl Widened {
         let words = self.words.as_flattened();
         for (pairs, words) in pairs.chunks(STEPS).zip(words.chunks(STEPS)) {
             let mut dots = [simd.splat_i32(0); ROWS];
-            let steps = black_box(pairs.len().min(words.len()));
-            let (pairs, words) = (&pairs[..steps], &words[..steps]);
-            for step in 0..steps {
-                dots = simd.pair_dots_add(dots, &words[step], &pairs[step]);
+            for (words, pairs) in words.iter().zip(pairs) {
+                dots = simd.pair_dots_add(dots, words, pairs);
             }
             for (sum, dots) in sums.iter_mut().zip(dots) {
                 *sum = simd.add(*sum, simd.to_f32(dots));

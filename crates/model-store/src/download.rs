@@ -53,7 +53,7 @@ struct Open {
 
 impl<'a> Download<'a> {
     /// Begins at the byte `from` of all segments together. `etag` is what the server called the version that is
-    /// there already. A `stubborn` download tries again even before a first byte has come.
+    /// there already. A `stubborn` download tries again even before a server has said that it has the file.
     pub fn new(
         segments: Vec<Segment>,
         from: u64,
@@ -115,12 +115,13 @@ impl<'a> Download<'a> {
                     continue;
                 }
                 match self.connect().await {
-                    Ok(false) => {
+                    Ok(anew) => {
                         // The file is there. A body that breaks before its first chunk is worth another try, too.
                         self.stubborn = true;
-                        continue;
+                        if anew {
+                            return Ok(Next::Restart);
+                        }
                     }
-                    Ok(true) => return Ok(Next::Restart),
                     Err(failed) => self.wait_or_fail(failed, on_wait).await?,
                 }
                 continue;
@@ -138,7 +139,6 @@ impl<'a> Download<'a> {
                         return Err(self.wrong("is longer than it should be"));
                     }
                     self.retry.progressed();
-                    self.stubborn = true;
                     return Ok(Next::Chunk);
                 }
                 Ok(None) => {
